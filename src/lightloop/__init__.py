@@ -1,0 +1,1 @@
+"""Lightloop: data set in; deployed, explained, monitored, self-retraining model out."""

@@ -1,0 +1,5 @@
+"""`python -m lightloop`."""
+
+from lightloop.cli import main
+
+main()

@@ -1,0 +1,204 @@
+"""The command line: one command a stage, `run` for all of them, and the registry.
+
+Imports are lazy: `--help` answers at once, and each command pays only for what it uses.
+"""
+
+import errno
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from lightloop.errors import LightloopError
+
+app = typer.Typer(
+    help=__doc__.split("\n")[0],
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+Overrides = Annotated[list[str] | None, typer.Argument(help="Such as network=resnet trainer.max_epochs=3.")]
+Stage = Annotated[str, typer.Option(help="Of the registry: staging or production.")]
+Force = Annotated[bool, typer.Option("--force", help="Against the gate's verdict; recorded in the tag's message.")]
+
+
+def main() -> None:
+    """Run the command line; errors for people become one sentence and their exit code."""
+    try:
+        app(standalone_mode=False)
+    except LightloopError as error:
+        fail(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        fail(f"the disk is full ({error.filename or 'while writing'}): free some space and run it again", 1)
+    except KeyboardInterrupt:
+        fail("interrupted: run it again to go on", 130)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except Exception as error:
+        # Wrong use that the parser found: it knows the sentence and the code.
+        if not hasattr(error, "format_message"):
+            raise
+        fail(f"{error.format_message()} (see `lightloop --help`)", 2)
+
+
+def fail(sentence: str, code: int) -> None:
+    print(f"lightloop: {sentence}", file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+# The whole loop.
+
+
+@app.command()
+def run(
+    overrides: Overrides = None,
+    until: Annotated[str | None, typer.Option(help="Stop after this stage.")] = None,
+) -> None:
+    """Run the loop: compose the config, then every stage that is not up to date."""
+    from lightloop.loop import run_loop
+
+    run_loop(overrides or [], until=until)
+
+
+@app.command()
+def config(
+    overrides: Overrides = None,
+    schema: Annotated[bool, typer.Option("--schema", help="The JSON schema instead, for editors.")] = False,
+) -> None:
+    """Print the composed config."""
+    import json
+
+    from lightloop.config.compose import compose_config, to_yaml
+    from lightloop.config.schema import Config
+    from lightloop.project import Project
+
+    if schema:
+        print(json.dumps(Config.model_json_schema(), indent=2))
+    else:
+        print(to_yaml(compose_config(Project.find(), overrides or [])), end="")
+
+
+# The stages, in order. Each reads params.yaml, as the last `lightloop run` composed it.
+
+
+def stage(name: str, **options: Any) -> None:
+    """Run one stage on the current params.yaml."""
+    import importlib
+
+    from lightloop.config.compose import read_params
+    from lightloop.journal import JOURNAL, die_with_parent, recorded
+    from lightloop.project import Project
+
+    if JOURNAL in os.environ:
+        die_with_parent()
+    with recorded(name):
+        project = Project.find()
+        current = read_params(project)
+        os.chdir(project.root)
+        getattr(importlib.import_module(f"lightloop.stages.{name}"), name)(current, project, **options)
+
+
+@app.command()
+def validate() -> None:
+    """Check the data against its expectation suite."""
+    stage("validate")
+
+
+@app.command()
+def train(
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training.")] = False,
+) -> None:
+    """Fit the network."""
+    stage("train", resume=resume)
+
+
+@app.command()
+def evaluate() -> None:
+    """Score the test split, once."""
+    stage("evaluate")
+
+
+@app.command()
+def explain() -> None:
+    """Attribute predictions to pixels, and check the attributions."""
+    stage("explain")
+
+
+@app.command()
+def export() -> None:
+    """Write the deployable bundle and compare it with the network."""
+    stage("export")
+
+
+@app.command()
+def gate(
+    no_fail: Annotated[bool, typer.Option("--no-fail", help="Record a refusal and exit with 0.")] = False,
+) -> None:
+    """Decide whether the bundle may replace the champion."""
+    stage("gate", fail=not no_fail)
+
+
+@app.command()
+def report() -> None:
+    """Write the report site."""
+    stage("report")
+
+
+# The registry.
+
+
+@app.command()
+def register(
+    version: Annotated[str | None, typer.Option(help="Such as v1.2.0; else the last one is bumped.")] = None,
+    bump: Annotated[str, typer.Option(help="major, minor or patch.")] = "minor",
+    commit: Annotated[bool, typer.Option("--commit", help="Commit the loop's own outputs first.")] = False,
+    promote: Annotated[str | None, typer.Option(help="Promote to this stage at once.")] = None,
+    force: Force = False,
+) -> None:
+    """Make a version of the bundle: an annotated tag."""
+    from lightloop.project import Project
+    from lightloop.release import registry
+
+    project = Project.find()
+    release = registry.register(project, version=version, bump=bump, commit=commit)
+    print(f"registered {release.version} as {release.tag}")
+    if promote:
+        registry.promote(project, stage=promote, version=release.version, force=force)
+        print(f"promoted {release.version} to {promote}")
+
+
+@app.command()
+def promote(
+    stage: Stage = "production",
+    version: Annotated[str | None, typer.Option(help="Else the newest version.")] = None,
+    force: Force = False,
+) -> None:
+    """Give a version a stage: an annotated tag."""
+    from lightloop.project import Project
+    from lightloop.release import registry
+
+    release = registry.promote(Project.find(), stage=stage, version=version, force=force)
+    print(f"promoted {release.version} to {stage}")
+
+
+@app.command()
+def rollback(stage: Stage = "production") -> None:
+    """Put the previous version back."""
+    from lightloop.project import Project
+    from lightloop.release import registry
+
+    release = registry.rollback(Project.find(), stage=stage)
+    print(f"{release.version} is in {stage} again")
+
+
+@app.command()
+def releases() -> None:
+    """List versions and stages: who, when, metrics."""
+    from lightloop.project import Project
+    from lightloop.release import registry
+
+    registry.print_releases(Project.find())

@@ -1,0 +1,1 @@
+"""configs/ composed by Hydra, validated into frozen typed objects, written to params.yaml."""

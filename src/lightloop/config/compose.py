@@ -1,0 +1,184 @@
+"""From `configs/` and overrides to one validated config, and to the params.yaml that DVC tracks."""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from lightloop.config.schema import Config
+from lightloop.errors import UsageError
+from lightloop.files import write_text
+from lightloop.project import Project
+
+HEADER = "# Generated from configs/ by `lightloop run`. Change configs/ or give overrides; edits here are overwritten.\n"
+
+
+def compose_config(project: Project, overrides: Sequence[str] = ()) -> Config:
+    """Compose `configs/` with Hydra and validate the result.
+
+    Args:
+        project: the project whose `configs/` to read.
+        overrides: as typed: `network=resnet` picks a group's option, `trainer.max_epochs=3` sets a value.
+
+    Raises:
+        UsageError: an unknown group, option or key, a wrong type, an impossible combination; names the nearest
+            valid name.
+    """
+    return validate_config(_compose(project.configs, [_as_hydra(project.configs, text) for text in overrides]))
+
+
+def validate_config(raw: Any) -> Config:
+    """Check a composed config and freeze it.
+
+    Raises:
+        UsageError: in one sentence, the first thing that is wrong.
+    """
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise UsageError(_sentence(error, raw)) from None
+
+
+def read_params(project: Project) -> Config:
+    """The config of the current run, as params.yaml holds it.
+
+    Raises:
+        UsageError: params.yaml is missing or does not fit.
+    """
+    if not project.params.exists():
+        raise UsageError("params.yaml is missing: `lightloop run` composes it from configs/")
+    try:
+        raw = yaml.safe_load(project.params.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UsageError(f"params.yaml is not valid YAML ({str(error).splitlines()[0]}): run `lightloop run`") from None
+    return validate_config(raw)
+
+
+def write_params(project: Project, config: Config) -> bool:
+    """Write params.yaml when its content changes; return whether it did."""
+    return write_text(project.params, HEADER + to_yaml(config))
+
+
+def to_yaml(config: Config) -> str:
+    """The config as YAML, keys in the order of the schema."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+
+
+def _compose(configs: Path, overrides: list[str]) -> Any:
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with initialize_config_dir(str(configs), version_base="1.3"):
+            composed = compose("config", overrides=overrides)
+        missing = sorted(OmegaConf.missing_keys(composed))
+        if missing:
+            raise UsageError(f"{missing[0]} has no value (???): give one, as in `{missing[0]}=...`")
+        return OmegaConf.to_container(composed, resolve=True)
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        raise UsageError(_hydra_sentence(configs, str(error))) from None
+
+
+def _as_hydra(configs: Path, text: str) -> str:
+    """An override in Hydra's words; what Hydra would refuse in its own words is refused here in ours.
+
+    A value is set with `++`, so that a key that a YAML file leaves at its default can be set too; unknown keys are
+    found by the schema, which knows the nearest valid one.
+    """
+    key, separator, value = text.partition("=")
+    bare = key.lstrip("+~")
+    if not separator and not key.startswith("~"):
+        raise UsageError(f"`{text}` is no override: write key=value, such as trainer.max_epochs=3")
+    groups = sorted(folder.name for folder in configs.iterdir() if folder.is_dir() and folder.name != "expectations")
+    if bare in groups:
+        options = _options(configs, bare)
+        if separator and value not in options:
+            raise UsageError(f"configs/{bare}/ has no {value!r}{_nearest(value, options)}: it has {', '.join(options)}")
+        return text
+    if "." not in bare and bare not in Config.model_fields:
+        raise UsageError(f"{bare!r} is no config group or key{_nearest(bare, [*groups, *Config.model_fields])}")
+    return text if key.startswith(("+", "~")) else f"++{text}"
+
+
+def _options(configs: Path, group: str) -> list[str]:
+    return sorted(path.stem for path in (configs / group).glob("*.yaml"))
+
+
+def _hydra_sentence(configs: Path, message: str) -> str:
+    lost = re.search(r"Could not find '([^']+)'", message)
+    if lost:
+        group, _, option = lost.group(1).rpartition("/")
+        options = _options(configs, group)
+        if not options:
+            return f"the config group {group or option!r} is missing: configs/{lost.group(1)}.yaml was expected"
+        return f"configs/{group}/ has no {option!r}{_nearest(option, options)}: it has {', '.join(options)}"
+    return "the config does not compose: " + " ".join(message.split())
+
+
+def _sentence(error: ValidationError, raw: Any) -> str:
+    """The first finding of pydantic in one sentence."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in _without_tags(first["loc"], raw))
+    came = first.get("input")
+    match first["type"]:
+        case "extra_forbidden":
+            return f"{key} is unknown{_nearest(key, list(_known_keys(Config, raw)))}"
+        case "missing":
+            return f"{key} is missing: every group of configs/config.yaml must give its values"
+        case "union_tag_invalid":
+            names = re.findall(r"'([^']+)'", str(first.get("ctx", {}).get("expected_tags", "")))
+            tag = str(first.get("ctx", {}).get("tag"))
+            return f"{key}.name is {tag!r}{_nearest(tag, names)}: valid names are {', '.join(names)}"
+        case "union_tag_not_found":
+            return f"{key} needs a name that says which one it is"
+        case "value_error":
+            return str(first["ctx"]["error"])
+        case _:
+            return f"{key} is {came!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _without_tags(location: Sequence[int | str], raw: Any) -> Iterator[int | str]:
+    """Pydantic puts the chosen member of a union into the location; a person's config has no such level."""
+    node = raw
+    for position, part in enumerate(location):
+        if isinstance(node, dict) and part not in node and position < len(location) - 1:
+            continue
+        if isinstance(node, dict) and part not in node and node.get("name") == part:
+            continue
+        if not isinstance(node, dict | list):
+            return
+        yield part
+        try:
+            node = node[part]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            return
+
+
+def _known_keys(model: Any, raw: Any, prefix: str = "") -> Iterator[str]:
+    """Every dotted key that the schema knows, with unions resolved by the `name` that the config gives."""
+    chosen = _member(model, raw)
+    if chosen is None:
+        return
+    for name, field in chosen.model_fields.items():
+        yield prefix + name
+        inner = raw.get(name) if isinstance(raw, dict) else None
+        yield from _known_keys(field.annotation, inner, f"{prefix}{name}.")
+
+
+def _member(annotation: Any, raw: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    models = [part for part in get_args(annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+    name = raw.get("name") if isinstance(raw, dict) else None
+    return next((model for model in models if name in get_args(model.model_fields["name"].annotation)), None)
+
+
+def _nearest(name: str, valid: list[str]) -> str:
+    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
+    return f": did you mean {close[0]!r}?" if close else ""

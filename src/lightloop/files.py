@@ -1,0 +1,76 @@
+"""Writing so that a reader never meets half a file, and reading with errors for people."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lightloop.errors import LightloopError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it over `path` when the block ends well.
+
+    The caller creates a file or a folder at the temporary path. When the block raises, `path` is as it was.
+
+    Examples:
+        >>> target = Path(tempfile.mkdtemp()) / "out.txt"
+        >>> with replacing(target) as temporary:
+        ...     _ = temporary.write_text("whole")
+        >>> target.read_text()
+        'whole'
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        temporary = scratch / path.name
+        yield temporary
+        if path.is_dir() and not path.is_symlink():
+            path.rename(scratch / "old")
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> bool:
+    """Write `text` whole or not at all; an unchanged file is left alone. Return whether anything was written."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return True
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that people can read and git can compare: two spaces, keys as given, no NaN.
+
+    Raises:
+        ValueError: `content` holds NaN or an infinity. What is undefined is written as None, never as a number.
+    """
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of ours.
+
+    Raises:
+        LightloopError: the file is missing or not whole; says which stage makes it.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LightloopError(f"{path} is missing: run `lightloop run`, which makes it") from None
+    except json.JSONDecodeError as error:
+        raise LightloopError(f"{path} is not valid JSON ({error}): run `lightloop run` to make it anew") from None
+
+
+def file_size(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
+

@@ -1,0 +1,1 @@
+"""The loop, one file a stage. A stage reads params.yaml and files, and writes files; no stage knows another one."""

@@ -1,0 +1,73 @@
+"""The table at the end of `lightloop run`, read from the evidence files."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lightloop.errors import RefusedError
+from lightloop.evaluation.spec import METRICS
+from lightloop.files import read_json
+from lightloop.project import Project
+
+RELEASE_COMMAND = "lightloop register --commit --promote production"
+
+
+def print_summary(project: Project, seconds: dict[str, float]) -> None:
+    """Print data check, metrics with intervals, verdict, report and the command that releases.
+
+    Args:
+        project: after a whole run.
+        seconds: of each stage that was run now; the others were up to date or came from DVC's run cache.
+
+    Raises:
+        RefusedError: the gate refused the challenger.
+    """
+    verdict = read_json(project.gate)
+    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_row("stages run", _stages(seconds))
+    table.add_row("data check", _data_check(read_json(project.validation_result)))
+    metrics = read_json(project.metrics)
+    share = f"{metrics['confidence']:.0%}"
+    for name, estimate in metrics["metrics"].items():
+        baseline = metrics["baseline"][name]["value"]
+        table.add_row(METRICS[name].title, f"{_estimate(estimate)}   baseline {_number(baseline)}")
+    table.add_row("", f"in brackets: {share} bootstrap intervals over {metrics['n']:,} test records")
+    table.add_row("gate", _gate(verdict))
+    table.add_row("report", str(project.reports / "index.html"))
+    if verdict["verdict"] == "accepted":
+        table.add_row("to release it", RELEASE_COMMAND)
+    console = Console(soft_wrap=True, highlight=False)
+    console.print()
+    console.print(table)
+    if verdict["verdict"] != "accepted":
+        failed = [check for check in verdict["checks"] if not check["passed"]]
+        raise RefusedError(f"the gate refused this model: {failed[0]['message']}")
+
+
+def _stages(seconds: dict[str, float]) -> str:
+    if not seconds:
+        return "none: everything was up to date"
+    return ", ".join(f"{stage} {spent:.0f} s" for stage, spent in seconds.items())
+
+
+def _data_check(result: dict[str, Any]) -> str:
+    checks = result["checks"]
+    passed = sum(check["success"] for check in checks)
+    records = sum(result["rows"].values())
+    return f"{'passed' if result['success'] else 'FAILED'}, {passed} of {len(checks)} expectations, {records:,} records"
+
+
+def _gate(verdict: dict[str, Any]) -> str:
+    passed = sum(check["passed"] for check in verdict["checks"])
+    champion = verdict["champion"]
+    against = f"against {champion['version']}" if champion else "no champion yet: bounds and baseline decide"
+    return f"{verdict['verdict'].upper()}, {passed} of {len(verdict['checks'])} checks, {against}"
+
+
+def _estimate(estimate: dict[str, float | None]) -> str:
+    return f"{_number(estimate['value'])} [{_number(estimate['low'])}, {_number(estimate['high'])}]"
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"

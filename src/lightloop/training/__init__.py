@@ -1,0 +1,1 @@
+"""Fitting: the trainer, its callbacks, and the settings that make it fast."""

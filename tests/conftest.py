@@ -1,0 +1,104 @@
+"""A small project on real data, and one on which the whole loop has run."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from lightloop.config.compose import compose_config, write_params
+from lightloop.config.schema import Config
+from lightloop.project import Project
+
+REPOSITORY = Path(__file__).parent.parent
+# Small enough for seconds, large enough to learn something.
+SMALL = ("trainer.max_epochs=2", "trainer.batch_size=50", "explain.records=10", "explain.steps=16", "explain.samples=8")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quiet_environment() -> None:
+    """No test talks to a server or to the user's git settings."""
+    for name in [name for name in os.environ if name.startswith(("WANDB_", "DVC_", "LIGHTLOOP_JOURNAL"))]:
+        del os.environ[name]
+    os.environ |= {
+        "WANDB_MODE": "disabled",
+        "DVC_NO_ANALYTICS": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_AUTHOR_NAME": "Test",
+        "GIT_AUTHOR_EMAIL": "test@example.invalid",
+        "GIT_COMMITTER_NAME": "Test",
+        "GIT_COMMITTER_EMAIL": "test@example.invalid",
+    }
+
+
+@pytest.fixture(scope="session")
+def repository() -> Project:
+    """This repository itself, to be read only."""
+    return Project(REPOSITORY)
+
+
+@pytest.fixture(scope="session")
+def config(repository: Project) -> Config:
+    """The default config."""
+    return compose_config(repository)
+
+
+def shrink(source: Path, target: Path, per_class: int) -> None:
+    """Write the first `per_class` records of each class."""
+    table = pq.read_table(source)
+    labels = table.column("label").to_numpy(zero_copy_only=False)
+    rows = np.concatenate([np.flatnonzero(labels == label)[:per_class] for label in sorted(set(labels))])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table.take(np.sort(rows)), target)
+
+
+def make_project(root: Path) -> Project:
+    """The repository's configs and pipeline in an empty folder, with 30 + 10 images a class."""
+    shutil.copytree(REPOSITORY / "configs", root / "configs")
+    for name in ("dvc.yaml", "pyproject.toml", ".gto"):
+        shutil.copy(REPOSITORY / name, root / name)
+    for part, per_class in (("train", 30), ("test", 10)):
+        shrink(REPOSITORY / f"data/fashion/{part}.parquet", root / f"data/fashion/{part}.parquet", per_class)
+    return Project(root)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A small project to be changed at will: configs, pipeline, 300 + 100 images; no git."""
+    return make_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def small_config(repository: Project) -> Config:
+    """The default config, shortened."""
+    return compose_config(repository, SMALL)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, small_config: Config) -> Project:
+    """A small project on which all seven stages have really run, one after the other. To be read only."""
+    from lightloop.release.champion import write_champion
+    from lightloop.stages.evaluate import evaluate
+    from lightloop.stages.explain import explain
+    from lightloop.stages.export import export
+    from lightloop.stages.gate import gate
+    from lightloop.stages.report import report
+    from lightloop.stages.train import train
+    from lightloop.stages.validate import validate
+
+    project = make_project(tmp_path_factory.mktemp("finished") / "project")
+    for command in (["git", "init", "-q"], ["git", "add", "-A"], ["git", "commit", "-qm", "start"]):
+        subprocess.run(command, cwd=project.root, check=True)
+    write_params(project, small_config)
+    write_champion(project)
+    validate(small_config, project)
+    train(small_config, project)
+    evaluate(small_config, project)
+    explain(small_config, project)
+    export(small_config, project)
+    gate(small_config, project, fail=False)
+    report(small_config, project)
+    return project
