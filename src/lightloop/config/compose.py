@@ -14,7 +14,9 @@ from lightloop.errors import UsageError
 from lightloop.files import write_text
 from lightloop.project import Project
 
-HEADER = "# Generated from configs/ by `lightloop run`. Change configs/ or give overrides; edits here are overwritten.\n"
+HEADER = (
+    "# Generated from configs/ by `lightloop run`. Change configs/ or give overrides; edits here are overwritten.\n"
+)
 
 
 def compose_config(project: Project, overrides: Sequence[str] = ()) -> Config:
@@ -70,10 +72,19 @@ def to_yaml(config: Config) -> str:
 
 def _compose(configs: Path, overrides: list[str]) -> Any:
     from hydra import compose, initialize_config_dir
+    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    for text in overrides:
+        try:
+            OverridesParser.create().parse_override(text)
+        except HydraException:
+            typed = text.removeprefix("++")
+            raise UsageError(
+                f"`{typed}` is not a value that Hydra can read: put special characters in quotes"
+            ) from None
     try:
         with initialize_config_dir(str(configs), version_base="1.3"):
             composed = compose("config", overrides=overrides)
@@ -99,7 +110,7 @@ def _as_hydra(configs: Path, text: str) -> str:
     if bare in groups:
         options = _options(configs, bare)
         if separator and value not in options:
-            raise UsageError(f"configs/{bare}/ has no {value!r}{_nearest(value, options)}: it has {', '.join(options)}")
+            raise UsageError(f"configs/{bare}/ has no {value!r}{_nearest(value, options)} It has {', '.join(options)}")
         return text
     if "." not in bare and bare not in Config.model_fields:
         raise UsageError(f"{bare!r} is no config group or key{_nearest(bare, [*groups, *Config.model_fields])}")
@@ -117,7 +128,12 @@ def _hydra_sentence(configs: Path, message: str) -> str:
         options = _options(configs, group)
         if not options:
             return f"the config group {group or option!r} is missing: configs/{lost.group(1)}.yaml was expected"
-        return f"configs/{group}/ has no {option!r}{_nearest(option, options)}: it has {', '.join(options)}"
+        return f"configs/{group}/ has no {option!r}{_nearest(option, options)} It has {', '.join(options)}"
+    unreadable = re.search(r"Exception: \+*(\S+)", message)
+    if "Lexer" in message or "Parse" in message:
+        return (
+            f"`{unreadable.group(1) if unreadable else message}` is not a value that Hydra can read: put it in quotes"
+        )
     return "the config does not compose: " + " ".join(message.split())
 
 
@@ -134,7 +150,7 @@ def _sentence(error: ValidationError, raw: Any) -> str:
         case "union_tag_invalid":
             names = re.findall(r"'([^']+)'", str(first.get("ctx", {}).get("expected_tags", "")))
             tag = str(first.get("ctx", {}).get("tag"))
-            return f"{key}.name is {tag!r}{_nearest(tag, names)}: valid names are {', '.join(names)}"
+            return f"{key}.name is {tag!r}{_nearest(tag, names)} Valid names are {', '.join(names)}"
         case "union_tag_not_found":
             return f"{key} needs a name that says which one it is"
         case "value_error":
@@ -181,4 +197,4 @@ def _member(annotation: Any, raw: Any) -> type[BaseModel] | None:
 
 def _nearest(name: str, valid: list[str]) -> str:
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
-    return f": did you mean {close[0]!r}?" if close else ""
+    return f": did you mean {close[0]!r}?" if close else "."

@@ -232,7 +232,9 @@ class Config(Frozen):
         network = components("networks")[self.network.name].traits
         task = components("tasks")[self.task.name].traits
         if self.data.modality not in network["modalities"]:
-            raise ValueError(f"network={self.network.name} takes {_words(network['modalities'])}, not {self.data.modality}")
+            raise ValueError(
+                f"network={self.network.name} takes {_words(network['modalities'])}, not {self.data.modality}"
+            )
         if self.data.problem != task["problem"]:
             raise ValueError(
                 f"task={self.task.name} solves {task['problem']}, but data={self.data.name} is {self.data.problem}"

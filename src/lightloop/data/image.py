@@ -3,6 +3,7 @@
 Shapes: N records, B batch, C channels, H height, W width.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,27 +42,33 @@ class TensorBatches(Dataset[Batch]):
 
 
 class BatchRows(Sampler[Tensor]):
-    """Row numbers of each batch, shuffled by seed and epoch alone: a resumed run sees the same order."""
+    """Row numbers of each batch, shuffled by seed and epoch alone: a resumed run sees the same order.
+
+    Attributes:
+        random: the epoch's generator for what else is drawn for its batches, such as augmentation. Lightning fetches
+            the first batch before it says that the epoch starts, so the global generator would not do.
+    """
 
     def __init__(self, rows: int, batch_size: int, *, shuffle_seed: int | None = None) -> None:
         self.rows = rows
         self.batch_size = batch_size
         self.shuffle_seed = shuffle_seed
         self.epoch = 0
+        self.random = torch.Generator()
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this at the start of each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.rows // self.batch_size)
+        return math.ceil(self.rows / self.batch_size)
 
     def __iter__(self) -> Iterator[Tensor]:
         if self.shuffle_seed is None:
             order = torch.arange(self.rows)
         else:
-            generator = torch.Generator().manual_seed(self.shuffle_seed * 1_000_003 + self.epoch)
-            order = torch.randperm(self.rows, generator=generator)
+            self.random.manual_seed(self.shuffle_seed * 1_000_003 + self.epoch)
+            order = torch.randperm(self.rows, generator=self.random)
         yield from order.split(self.batch_size)
 
 
@@ -93,6 +100,7 @@ class ImageDataModule(pl.LightningDataModule):
         self.config = config
         self.root = root
         self.preprocessor = ImagePreprocessor(config.data.channels)
+        self.train_rows: BatchRows | None = None
         self.tables: dict[SplitName, pa.Table] = {}
         self.splits: dict[SplitName, TensorBatches] = {}
 
@@ -122,7 +130,9 @@ class ImageDataModule(pl.LightningDataModule):
         return TensorBatches(torch.from_numpy(pixels), torch.from_numpy(codes))
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("train", shuffle_seed=self.config.seed)
+        batch_size = self.config.trainer.batch_size
+        self.train_rows = BatchRows(len(self.splits["train"]), batch_size, shuffle_seed=self.config.seed)
+        return self._loader("train", self.train_rows)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self._loader("validation")
@@ -130,15 +140,25 @@ class ImageDataModule(pl.LightningDataModule):
     def test_dataloader(self) -> DataLoader[Batch]:
         return self._loader("test")
 
-    def _loader(self, split: SplitName, *, shuffle_seed: int | None = None) -> DataLoader[Batch]:
+    def _loader(self, split: SplitName, rows: BatchRows | None = None) -> DataLoader[Batch]:
         records = self.splits[split]
-        rows = BatchRows(len(records), self.config.trainer.batch_size, shuffle_seed=shuffle_seed)
-        # The sampler yields whole batches, so `batch_size=None`; one process, since there is nothing to overlap.
-        return DataLoader(records, sampler=rows, batch_size=None, num_workers=0)
+        rows = rows or BatchRows(len(records), self.config.trainer.batch_size)
+        # The sampler yields whole batches, so `batch_size=None`; one process, since there is nothing to overlap. A
+        # generator of its own, since a loader draws a number that it does not need from the global one.
+        return DataLoader(records, sampler=rows, batch_size=None, num_workers=0, generator=torch.Generator())
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment training batches where they are going to be used, on the device."""
         pixels_BCHW, labels_B = batch
-        if self.trainer and self.trainer.training and isinstance(self.config.augment, ImageAugment):
-            pixels_BCHW = augment_images(pixels_BCHW, self.config.augment)
+        augment = self.config.augment
+        if self.trainer and self.trainer.training and self.train_rows and isinstance(augment, ImageAugment):
+            pixels_BCHW = augment_images(pixels_BCHW, augment, self._random_on(pixels_BCHW.device))
         return pixels_BCHW, labels_B
+
+    def _random_on(self, device: torch.device) -> torch.Generator:
+        """The epoch's generator, or one on another device seeded from it."""
+        assert self.train_rows
+        random = self.train_rows.random
+        if device.type == "cpu":
+            return random
+        return torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=random)))

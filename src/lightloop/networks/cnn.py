@@ -41,8 +41,12 @@ class CNN(nn.Module):
     ) -> None:
         super().__init__()
         widths = (input_shape[0], *channels)
-        self.stages = nn.Sequential(*(_stage(a, b, first=i == 0) for i, (a, b) in enumerate(zip(widths, channels))))
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels[-1], outputs))
+        self.stages = nn.Sequential(
+            *(_stage(a, b, first=i == 0) for i, (a, b) in enumerate(zip(widths, channels, strict=False)))
+        )
+        self.head = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels[-1], outputs)
+        )
 
     @property
     def feature_maps(self) -> nn.Module:
@@ -56,7 +60,9 @@ class CNN(nn.Module):
 
 
 def _stage(inputs: int, outputs: int, *, first: bool) -> nn.Sequential:
-    layers = [_convolution(inputs, outputs)] if first else [_convolution(inputs, outputs), _convolution(outputs, outputs)]
+    layers = (
+        [_convolution(inputs, outputs)] if first else [_convolution(inputs, outputs), _convolution(outputs, outputs)]
+    )
     return nn.Sequential(*layers, nn.AvgPool2d(2))
 
 

@@ -43,7 +43,7 @@ def train(config: Config, project: Project, *, resume: bool = False) -> None:
     if not resume:
         start_over(scratch)
     run = open_run(config, project, job="train")
-    fitted = fit(config, task, data, speed, scratch, wandb_logger(run))
+    fitted = fit(config, task, data, speed, scratch=scratch, logger=wandb_logger(run))
     if run:
         run.finish()
 

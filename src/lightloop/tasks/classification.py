@@ -49,7 +49,10 @@ class Classification(pl.LightningModule):
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
         classes = len(config.data.classes)
         metrics = MetricCollection(
-            {"accuracy": MulticlassAccuracy(classes, average="micro"), "f1": MulticlassF1Score(classes, average="macro")}
+            {
+                "accuracy": MulticlassAccuracy(classes, average="micro"),
+                "f1": MulticlassF1Score(classes, average="macro"),
+            }
         )
         self.train_metrics = metrics.clone(prefix="train/")
         self.train_loss = MeanMetric()

@@ -31,12 +31,10 @@ class History(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         row: dict[str, float] = {"epoch": trainer.current_epoch, "train_loss": float(pl_module.train_loss.compute())}
-        for metrics in (pl_module.train_metrics.compute(), trainer.callback_metrics):
-            row |= {
-                name.replace("/", "_"): float(value)
-                for name, value in metrics.items()
-                if name.startswith(("train/", "validation/")) and not name.startswith("train/loss")
-            }
+        validation = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("validation/")}
+        # The task's own metrics and not what it logged, which at this point is the epoch before.
+        for name, value in (pl_module.train_metrics.compute() | validation).items():
+            row[name.replace("/", "_")] = float(value)
         row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         self.rows.append(row)
 

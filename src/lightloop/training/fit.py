@@ -38,7 +38,13 @@ class Fitted:
 
 
 def fit(
-    config: Config, task: pl.LightningModule, data: pl.LightningDataModule, speed: Speed, scratch: Path, logger: Any
+    config: Config,
+    task: pl.LightningModule,
+    data: pl.LightningDataModule,
+    speed: Speed,
+    *,
+    scratch: Path,
+    logger: Any,
 ) -> Fitted:
     """Train `task` on `data`; continue from `scratch` when an interrupted training left its last epoch there.
 
@@ -54,9 +60,16 @@ def fit(
     Raises:
         LightloopError: the loss became infinite or not a number.
     """
+    # Lightning's notes on devices and its tips for other products; warnings still come through.
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     history = History()
     best = ModelCheckpoint(
-        dirpath=scratch, filename="best", monitor=MONITOR, save_last=True, save_on_train_epoch_end=True, enable_version_counter=False
+        dirpath=scratch,
+        filename="best",
+        monitor=MONITOR,
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
     )
     trainer = pl.Trainer(
         max_epochs=config.trainer.max_epochs,
@@ -75,8 +88,6 @@ def fit(
     if speed.channels_last:
         task.network.to(memory_format=torch.channels_last)  # type: ignore[operator, union-attr, call-overload]
     last = scratch / LAST
-    # Lightning's notes on devices and its tips for other products; warnings still come through.
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # Records lie in memory and batches are made by indexing: worker processes would only cost.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")

@@ -1,0 +1,116 @@
+"""Every mistake in a config is one sentence with the nearest valid name, before anything heavy is imported."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from lightloop.config.compose import HEADER, compose_config, read_params, to_yaml, write_params
+from lightloop.config.schema import Config
+from lightloop.errors import UsageError
+from lightloop.project import Project
+
+
+def test_group_and_value_overrides(repository: Project):
+    config = compose_config(repository, ["network=resnet", "trainer.max_epochs=3", "network.blocks=1", "seed=7"])
+    assert (config.network.name, config.network.arguments()["blocks"]) == ("resnet", 1)
+    assert (config.trainer.max_epochs, config.seed, config.name) == (3, 7, "fashion")
+
+
+def test_a_key_that_its_yaml_leaves_at_the_default_can_be_set(repository: Project):
+    assert compose_config(repository, ["optimizer.betas=[0.8,0.99]"]).optimizer.betas == (0.8, 0.99)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["trainer.epochs=3"], "trainer.epochs is unknown: did you mean 'trainer.max_epochs'?"),
+        (["network.chanels=[1]"], "network.chanels is unknown: did you mean 'network.channels'?"),
+        (["data.split.tst=1"], "data.split.tst is unknown: did you mean 'data.split.test'?"),
+        (["netwrk=cnn"], "'netwrk' is no config group or key: did you mean 'network'?"),
+        (["network=resnets"], "configs/network/ has no 'resnets': did you mean 'resnet'? It has cnn, mlp, resnet"),
+        (["optimizer.name=adamm"], "optimizer.name is 'adamm': did you mean 'adam'? Valid names are"),
+        (["trainer.max_epochs=x"], "trainer.max_epochs is 'x': input should be a valid integer"),
+        (["trainer.max_epochs=0"], "trainer.max_epochs is 0: input should be greater than or equal to 1"),
+        (["explain.methods=[gradcam]"], "explain.methods.0 is 'gradcam': input should be 'grad_cam'"),
+        (["network.dropout=yes!"], "`network.dropout=yes!` is not a value that Hydra can read"),
+        (["~trainer"], "trainer is missing"),
+        (["foo"], "`foo` is no override: write key=value"),
+        (["network=mlp"], "network=mlp has no feature maps: say explain=gradients"),
+        (["data.split.test=0.2"], "data.split.test and data.files disagree"),
+        (["data.columns.other=target"], "data.columns must name exactly one target"),
+        (["gate.metric=acuracy"], "gate.metric is 'acuracy': did you mean 'accuracy'?"),
+        (["gate.bounds.acc=0.5"], "gate.bounds has 'acc'"),
+    ],
+)
+def test_a_wrong_override_is_one_sentence(repository: Project, overrides: list[str], sentence: str):
+    with pytest.raises(UsageError, match=re.escape(sentence)) as caught:
+        compose_config(repository, overrides)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_group_file_is_named(project: Project):
+    (project.configs / "trainer" / "default.yaml").unlink()
+    with pytest.raises(UsageError, match=r"configs/trainer/default\.yaml was expected"):
+        compose_config(project)
+
+
+def test_a_value_to_be_given_must_be_given(project: Project):
+    path = project.configs / "trainer" / "default.yaml"
+    path.write_text(path.read_text().replace("max_epochs: 20", "max_epochs: ???"))
+    with pytest.raises(UsageError, match=r"trainer\.max_epochs has no value"):
+        compose_config(project)
+
+
+def test_params_round_trip(project: Project, config: Config):
+    assert write_params(project, config)
+    assert not write_params(project, config)
+    assert read_params(project) == config
+
+
+def test_params_must_be_there_and_be_yaml(project: Project):
+    with pytest.raises(UsageError, match=r"params\.yaml is missing"):
+        read_params(project)
+    project.params.write_text("a: [")
+    with pytest.raises(UsageError, match=r"params\.yaml is not valid YAML"):
+        read_params(project)
+
+
+def test_a_config_is_frozen(config: Config):
+    with pytest.raises(ValueError, match="frozen"):
+        config.seed = 1
+
+
+def test_every_option_of_every_group_composes(repository: Project):
+    for group in (
+        "network",
+        "optimizer",
+        "scheduler",
+        "augment",
+        "tracking",
+        "explain",
+        "gate",
+        "experiment",
+        "trainer",
+    ):
+        for option in sorted((repository.configs / group).glob("*.yaml")):
+            extra = ["explain=gradients"] if (group, option.stem) == ("network", "mlp") else []
+            assert compose_config(repository, [f"{group}={option.stem}", *extra])
+
+
+def test_the_committed_params_are_what_the_schema_writes(repository: Project):
+    assert repository.params.read_text() == HEADER + to_yaml(read_params(repository))
+
+
+def test_nothing_heavy_is_imported_to_refuse_a_config():
+    code = (
+        "import sys\n"
+        "from lightloop.config.compose import compose_config\n"
+        "from lightloop.errors import UsageError\n"
+        "from lightloop.project import Project\n"
+        "try: compose_config(Project.find(), ['trainer.epochs=3'])\n"
+        "except UsageError: print(*[m for m in ('torch', 'pandas', 'numpy', 'dvc', 'wandb') if m in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
