@@ -1,21 +1,15 @@
 """A small project on real data, and one on which the whole loop has run."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
+from small_project import REPOSITORY, SMALL, make_project
 
 from lightloop.config.compose import compose_config, write_params
 from lightloop.config.schema import Config
 from lightloop.project import Project
-
-REPOSITORY = Path(__file__).parent.parent
-# Small enough for seconds, large enough to learn something.
-SMALL = ("trainer.max_epochs=2", "trainer.batch_size=50", "explain.records=10", "explain.steps=16", "explain.samples=8")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -44,25 +38,6 @@ def repository() -> Project:
 def config(repository: Project) -> Config:
     """The default config."""
     return compose_config(repository)
-
-
-def shrink(source: Path, target: Path, per_class: int) -> None:
-    """Write the first `per_class` records of each class."""
-    table = pq.read_table(source)
-    labels = table.column("label").to_numpy(zero_copy_only=False)
-    rows = np.concatenate([np.flatnonzero(labels == label)[:per_class] for label in sorted(set(labels))])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table.take(np.sort(rows)), target)
-
-
-def make_project(root: Path) -> Project:
-    """The repository's configs and pipeline in an empty folder, with 30 + 10 images a class."""
-    shutil.copytree(REPOSITORY / "configs", root / "configs")
-    for name in ("dvc.yaml", "pyproject.toml", ".gto"):
-        shutil.copy(REPOSITORY / name, root / name)
-    for part, per_class in (("train", 30), ("test", 10)):
-        shrink(REPOSITORY / f"data/fashion/{part}.parquet", root / f"data/fashion/{part}.parquet", per_class)
-    return Project(root)
 
 
 @pytest.fixture

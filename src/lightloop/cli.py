@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+PUSH_HINT = "it is in this clone alone: `git push --follow-tags` publishes it"
 Overrides = Annotated[list[str] | None, typer.Argument(help="Such as network=resnet trainer.max_epochs=3.")]
 Stage = Annotated[str, typer.Option(help="Of the registry: staging or production.")]
 Force = Annotated[bool, typer.Option("--force", help="Against the gate's verdict; recorded in the tag's message.")]
@@ -169,12 +170,13 @@ def register(
     if promote:
         registry.promote(project, stage=promote, version=release.version, force=force)
         print(f"promoted {release.version} to {promote}")
+    print(PUSH_HINT)
 
 
 @app.command()
 def promote(
     stage: Stage = "production",
-    version: Annotated[str | None, typer.Option(help="Else the newest version.")] = None,
+    version: Annotated[str | None, typer.Option(help="Else that of the commit that is checked out.")] = None,
     force: Force = False,
 ) -> None:
     """Give a version a stage: an annotated tag."""
@@ -183,6 +185,7 @@ def promote(
 
     release = registry.promote(Project.find(), stage=stage, version=version, force=force)
     print(f"promoted {release.version} to {stage}")
+    print(PUSH_HINT)
 
 
 @app.command()
@@ -193,6 +196,7 @@ def rollback(stage: Stage = "production") -> None:
 
     release = registry.rollback(Project.find(), stage=stage)
     print(f"{release.version} is in {stage} again")
+    print(PUSH_HINT)
 
 
 @app.command()

@@ -1,10 +1,11 @@
 """Where everything of a project lies: one name for each path, used by every stage."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
-from lightloop.errors import UsageError
+import yaml
+
+from lightloop.errors import LightloopError, UsageError
 
 MARKERS = ("dvc.yaml", "configs")
 
@@ -163,9 +164,24 @@ class Project:
     def scratch(self) -> Path:
         return self.root / ".lightloop"
 
-    @cached_property
+    @property
     def expectations(self) -> Path:
         return self.configs / "expectations"
+
+    def data_version(self) -> str | None:
+        """The MD5 of the data as `data.dvc` records it; None when the data is not under DVC.
+
+        Raises:
+            LightloopError: `data.dvc` does not record the folder `data`.
+        """
+        pointer = self.root / "data.dvc"
+        if not pointer.exists():
+            return None
+        try:
+            outs = yaml.safe_load(pointer.read_text(encoding="utf-8"))["outs"]
+            return str(next(out["md5"] for out in outs if out["path"] == "data"))
+        except (yaml.YAMLError, KeyError, TypeError, StopIteration):
+            raise LightloopError("data.dvc does not record the folder data: version it with `dvc add data`") from None
 
     def relative(self, path: Path) -> str:
         """`path` as people type it, relative to the project."""

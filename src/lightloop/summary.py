@@ -1,12 +1,13 @@
 """The table at the end of `lightloop run`, read from the evidence files."""
 
+import sys
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from lightloop.config.metrics import METRICS
 from lightloop.errors import RefusedError
-from lightloop.evaluation.spec import METRICS
 from lightloop.files import read_json
 from lightloop.project import Project
 
@@ -37,7 +38,8 @@ def print_summary(project: Project, seconds: dict[str, float]) -> None:
     table.add_row("report", str(project.reports / "index.html"))
     if verdict["verdict"] == "accepted":
         table.add_row("to release it", RELEASE_COMMAND)
-    console = Console(soft_wrap=True, highlight=False)
+    # Wide enough not to break lines where there is no terminal to ask.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     console.print()
     console.print(table)
     if verdict["verdict"] != "accepted":

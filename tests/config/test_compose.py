@@ -40,8 +40,11 @@ def test_a_key_that_its_yaml_leaves_at_the_default_can_be_set(repository: Projec
         (["network=mlp"], "network=mlp has no feature maps: say explain=gradients"),
         (["data.split.test=0.2"], "data.split.test and data.files disagree"),
         (["data.columns.other=target"], "data.columns must name exactly one target"),
-        (["gate.metric=acuracy"], "gate.metric is 'acuracy': did you mean 'accuracy'?"),
-        (["gate.bounds.acc=0.5"], "gate.bounds has 'acc'"),
+        (
+            ["gate.metric=acuracy"],
+            "gate.metric names 'acuracy': did you mean 'accuracy'? The metrics are",
+        ),
+        (["gate.bounds.aroc=0.5"], "gate.bounds names 'aroc': did you mean 'auroc'?"),
     ],
 )
 def test_a_wrong_override_is_one_sentence(repository: Project, overrides: list[str], sentence: str):
@@ -64,12 +67,14 @@ def test_a_value_to_be_given_must_be_given(project: Project):
 
 
 def test_params_round_trip(project: Project, config: Config):
+    project.params.unlink()
     assert write_params(project, config)
     assert not write_params(project, config)
     assert read_params(project) == config
 
 
 def test_params_must_be_there_and_be_yaml(project: Project):
+    project.params.unlink()
     with pytest.raises(UsageError, match=r"params\.yaml is missing"):
         read_params(project)
     project.params.write_text("a: [")

@@ -3,12 +3,14 @@
 What is wrong is found here, before anything heavy is imported. Units and sources of defaults stand in `configs/`.
 """
 
+from difflib import get_close_matches
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from lightloop.config.metrics import METRICS
 from lightloop.config.signature import ComponentConfig, components
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -194,6 +196,15 @@ class GateConfig(Frozen):
     resamples: Annotated[int, Field(ge=100)]
     bounds: dict[str, float]
     max_parity_difference: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _known_metrics(self) -> Self:
+        for key, name in (("gate.metric", self.metric), *(("gate.bounds", name) for name in self.bounds)):
+            if name not in METRICS:
+                near = get_close_matches(name, METRICS, n=1)
+                hint = f": did you mean {near[0]!r}?" if near else "."
+                raise ValueError(f"{key} names {name!r}{hint} The metrics are {', '.join(METRICS)}")
+        return self
 
 
 def _any_of(room: str) -> Any:

@@ -50,8 +50,10 @@ class CNN(nn.Module):
 
     @property
     def feature_maps(self) -> nn.Module:
-        """The layer whose output (B, C, h, w) Grad-CAM weighs: the last one that still has positions."""
-        return self.stages
+        """The layer whose output (B, C, h, w) Grad-CAM weighs: the last activation, before its positions are pooled."""
+        last = self.stages[-1]
+        assert isinstance(last, nn.Sequential)
+        return last[-2]
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Logits (B, K), float32, of preprocessed images (B, C, H, W), float32."""

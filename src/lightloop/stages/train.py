@@ -11,8 +11,9 @@ from lightloop.data.image import ImageDataModule
 from lightloop.files import write_json
 from lightloop.project import Project
 from lightloop.tasks.checkpoint import build_network
-from lightloop.tracking import open_run, wandb_logger
+from lightloop.tracking import close_run, open_run
 from lightloop.training.fit import fit, start_over, store
+from lightloop.training.logger import wandb_logger
 from lightloop.training.speed import choose_speed, tune_allocator
 
 
@@ -44,8 +45,7 @@ def train(config: Config, project: Project, *, resume: bool = False) -> None:
         start_over(scratch)
     run = open_run(config, project, job="train")
     fitted = fit(config, task, data, speed, scratch=scratch, logger=wandb_logger(run))
-    if run:
-        run.finish()
+    close_run(run)
 
     store(fitted.best, project.checkpoint, config)
     write_json(project.history, fitted.history)

@@ -30,10 +30,11 @@ class History(pl.Callback):
         self.rows: list[dict[str, float]] = []
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        row: dict[str, float] = {"epoch": trainer.current_epoch, "train_loss": float(pl_module.train_loss.compute())}
+        task: Any = pl_module
+        row: dict[str, float] = {"epoch": trainer.current_epoch, "train_loss": float(task.train_loss.compute())}
         validation = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("validation/")}
         # The task's own metrics and not what it logged, which at this point is the epoch before.
-        for name, value in (pl_module.train_metrics.compute() | validation).items():
+        for name, value in (task.train_metrics.compute() | validation).items():
             row[name.replace("/", "_")] = float(value)
         row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         self.rows.append(row)

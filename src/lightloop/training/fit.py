@@ -86,7 +86,7 @@ def fit(
         default_root_dir=scratch,
     )
     if speed.channels_last:
-        task.network.to(memory_format=torch.channels_last)  # type: ignore[operator, union-attr, call-overload]
+        task.network.to(memory_format=torch.channels_last)
     last = scratch / LAST
     with warnings.catch_warnings():
         # Records lie in memory and batches are made by indexing: worker processes would only cost.

@@ -1,0 +1,221 @@
+"""Images a second in training: a raw PyTorch loop, this project with everything on, a per-sample Lightning pipeline.
+
+    python benchmarks/training.py [ROUNDS]
+
+One run; same network, batch size, data and augmentation; the variants take turns. Timed is training alone, without
+validation, after a first epoch that does not count. "Ours" logs to W&B (offline), keeps metrics and writes checkpoints.
+"""
+
+import io
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from PIL import Image
+from pytorch_lightning.loggers import CSVLogger
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchmetrics.classification import MulticlassAccuracy
+from torchvision import transforms
+
+from lightloop.config.compose import compose_config
+from lightloop.config.schema import Config, ImageAugment
+from lightloop.config.signature import components
+from lightloop.data.augment import augment_images
+from lightloop.data.image import BatchRows, ImageDataModule
+from lightloop.project import Project
+from lightloop.tasks.checkpoint import build_network
+from lightloop.tasks.optimize import build_optimizer, build_schedule
+from lightloop.tracking import close_run, open_run
+from lightloop.training.fit import fit
+from lightloop.training.logger import wandb_logger
+from lightloop.training.speed import Speed, choose_speed, tune_allocator
+
+EPOCHS = 3
+
+
+class TrainingTime(pl.Callback):
+    """Seconds of the epochs after the first, without validation."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._mark = 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        now = time.perf_counter()
+        if trainer.current_epoch > 1:
+            self.seconds += now - self._mark
+        self._mark = now
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._pause = time.perf_counter()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._mark += time.perf_counter() - self._pause
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.seconds += time.perf_counter() - self._mark
+
+
+def raw_loop(config: Config, data: ImageDataModule, speed: Speed) -> float:
+    """Images a second of the loop that one would write by hand, with the same work in each step."""
+    torch.manual_seed(config.seed)
+    network = build_network(config).train()
+    if speed.channels_last:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    records = data.splits["train"]
+    steps = EPOCHS * len(BatchRows(len(records), config.trainer.batch_size))
+    optimizer = build_optimizer(network, config.optimizer)
+    schedule = build_schedule(optimizer, config.scheduler, steps)
+    loss_of = nn.CrossEntropyLoss(label_smoothing=config.task.label_smoothing)  # type: ignore[attr-defined]
+    rows = BatchRows(len(records), config.trainer.batch_size, shuffle_seed=config.seed)
+    started = 0.0
+    for epoch in range(EPOCHS):
+        if epoch == 1:
+            started = time.perf_counter()
+        rows.set_epoch(epoch)
+        for chosen in rows:
+            pixels, labels = records[chosen]
+            if isinstance(config.augment, ImageAugment):
+                pixels = augment_images(pixels, config.augment, rows.random)
+            prepared = data.preprocessor(pixels)
+            if speed.channels_last:
+                prepared = prepared.contiguous(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16, enabled=speed.precision == "bf16-mixed"):
+                logits = network(prepared)
+            loss = loss_of(logits.float(), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return (EPOCHS - 1) * len(records) / (time.perf_counter() - started)
+
+
+def ours(config: Config, data: ImageDataModule, speed: Speed) -> float:
+    """Images a second of `training.fit` with logging, metrics and checkpoints."""
+    torch.manual_seed(config.seed)
+    build = components("tasks")[config.task.name].load()
+    task = build(config, build_network(config), data.preprocessor, speed.channels_last, **config.task.arguments())
+    clock = TrainingTime()
+    task.configure_callbacks = lambda: [clock]
+    with tempfile.TemporaryDirectory() as folder:
+        run = open_run(config, Project(Path(folder)), job="train")
+        fit(config, task, data, speed, scratch=Path(folder) / "checkpoints", logger=wandb_logger(run))
+        close_run(run)
+    return (EPOCHS - 1) * len(data.splits["train"]) / clock.seconds
+
+
+class PerSample(Dataset[tuple[Tensor, int]]):
+    """Decoding and transforming one image at a time, as common templates do."""
+
+    def __init__(self, data: ImageDataModule) -> None:
+        table = data.tables["train"]
+        self.images = table.column("image").to_pylist()
+        self.labels = data.splits["train"].labels_N.tolist()
+        mean, deviation = float(data.preprocessor.mean), float(data.preprocessor.deviation)
+        self.transform = transforms.Compose(
+            [
+                transforms.RandomCrop(28, padding=2),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize((mean,), (deviation,)),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+        return self.transform(Image.open(io.BytesIO(self.images[row]))), self.labels[row]
+
+
+class PlainModule(pl.LightningModule):
+    """The training step of common templates: metric and log at each step."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.network = build_network(config)
+        self.loss = nn.CrossEntropyLoss()
+        self.accuracy = MulticlassAccuracy(len(config.data.classes))
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        records, labels = batch
+        logits = self.network(records)
+        loss: Tensor = self.loss(logits, labels)
+        self.accuracy(logits, labels)
+        self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True)
+        self.log("train/accuracy", self.accuracy, on_step=True, on_epoch=True, prog_bar=True)
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return build_optimizer(self.network, self.config.optimizer)
+
+
+def per_sample(config: Config, data: ImageDataModule, workers: int) -> float:
+    """Images a second of a Lightning loop over a per-sample dataset, float32."""
+    torch.manual_seed(config.seed)
+    clock = TrainingTime()
+    loader = DataLoader(
+        PerSample(data),
+        batch_size=config.trainer.batch_size,
+        shuffle=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = pl.Trainer(
+            max_epochs=EPOCHS,
+            accelerator="cpu",
+            logger=CSVLogger(folder),
+            callbacks=[clock],
+            enable_model_summary=False,
+            enable_progress_bar=False,
+            default_root_dir=folder,
+        )
+        trainer.fit(PlainModule(config), loader)
+    return (EPOCHS - 1) * len(data.splits["train"]) / clock.seconds
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    project = Project.find(Path(__file__).parent)
+    config = compose_config(project, [f"trainer.max_epochs={EPOCHS}", "tracking.mode=offline"])
+    data = ImageDataModule(config, project.root)
+    data.setup()
+    chosen, plain = choose_speed(config.trainer), Speed("32-true", False, "plain")
+    # The peers first, on the allocator as it comes; then everything again with the thresholds that ours sets.
+    variants: dict[str, Callable[[], float]] = {
+        "raw loop, float32": lambda: raw_loop(config, data, plain),
+        f"raw loop, {chosen.precision}, channels last {chosen.channels_last}": lambda: raw_loop(config, data, chosen),
+        "ours, float32": lambda: ours(config, data, plain),
+        f"ours, {chosen.precision}, channels last {chosen.channels_last}": lambda: ours(config, data, chosen),
+        "Lightning, per sample, 0 workers": lambda: per_sample(config, data, 0),
+        "Lightning, per sample, 2 workers": lambda: per_sample(config, data, 2),
+    }
+    untuned = {name: variants[name]() for name in ("raw loop, float32", "Lightning, per sample, 0 workers")}
+    tune_allocator()
+    speeds: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(rounds):
+        for name, measure in variants.items():
+            speeds[name].append(measure())
+    names = list(variants)
+    for name in names:
+        print(f"{name:55} {statistics.median(speeds[name]):8.0f} images/s   rounds {[round(s) for s in speeds[name]]}")
+    for name, speed in untuned.items():
+        print(f"{name + ', allocator as it comes':55} {speed:8.0f} images/s   (first, one round)")
+    median = {name: statistics.median(values) for name, values in speeds.items()}
+    peer = max(median[names[4]], median[names[5]])
+    print(f"ours : raw loop, both {chosen.precision}  {median[names[3]] / median[names[1]]:.2f}")
+    print(f"ours : raw loop, both float32  {median[names[2]] / median[names[0]]:.2f}")
+    print(f"ours : plain float32 raw loop  {median[names[3]] / median[names[0]]:.2f}")
+    print(f"ours : per-sample Lightning (the better of 0 and 2 workers)  {median[names[3]] / peer:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The metrics, declared once: direction, unit and range of each. No library is needed to read them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lightloop.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What one number says, and which way is better.
+
+    Attributes:
+        name: the key in evidence and configs.
+        title: for people.
+        direction: whether higher or lower is better. Values keep their own sign everywhere; only `signed` turns it.
+        unit: of the value and of every margin on it.
+        low, high: bounds of the value; None where there is none.
+        meaning: in one sentence.
+    """
+
+    name: str
+    title: str
+    direction: Literal["higher", "lower"]
+    unit: str
+    low: float | None
+    high: float | None
+    meaning: str
+
+
+# In the order of display.
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "accuracy",
+            "Accuracy",
+            "higher",
+            "share",
+            0,
+            1,
+            "The share of records whose most probable class is the label.",
+        ),
+        Metric(
+            "macro_f1",
+            "Macro F1",
+            "higher",
+            "score",
+            0,
+            1,
+            "The mean over classes of the harmonic mean of precision and recall; each class counts the same.",
+        ),
+        Metric(
+            "auroc",
+            "AUROC",
+            "higher",
+            "probability",
+            0,
+            1,
+            "The chance that a record of a class gets a higher probability of it than a record of another class, "
+            "mean over classes.",
+        ),
+        Metric(
+            "log_loss",
+            "Log loss",
+            "lower",
+            "nats",
+            0,
+            None,
+            "The mean of minus the natural logarithm of the probability given to the label.",
+        ),
+        Metric(
+            "brier",
+            "Brier score",
+            "lower",
+            "squared probability",
+            0,
+            2,
+            "The mean over records of the squared distance between probabilities and truth, summed over classes.",
+        ),
+        Metric(
+            "ece",
+            "Calibration error",
+            "lower",
+            "share",
+            0,
+            1,
+            "How far confidence and accuracy lie apart on average, over 15 bins of equal width.",
+        ),
+    )
+}
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name.
+
+    Raises:
+        UsageError: there is none.
+
+    Examples:
+        >>> metric("log_loss").direction
+        'lower'
+    """
+    if name not in METRICS:
+        raise UsageError(f"{name!r} is no metric: valid names are {', '.join(METRICS)}")
+    return METRICS[name]
+
+
+def is_better(name: str, a: float, b: float) -> bool:
+    """Whether value `a` of a metric is strictly better than value `b`.
+
+    Examples:
+        >>> is_better("accuracy", 0.9, 0.8), is_better("log_loss", 0.9, 0.8)
+        (True, False)
+    """
+    return signed(name, a - b) > 0
+
+
+def signed(name: str, difference: float) -> float:
+    """A difference of values, turned so that positive is better.
+
+    Examples:
+        >>> signed("accuracy", 0.5), signed("log_loss", 0.5)
+        (0.5, -0.5)
+    """
+    return difference if metric(name).direction == "higher" else -difference

@@ -1,0 +1,289 @@
+"""The gate's rule: from evidence to a verdict. Pure: it reads and writes nothing.
+
+Shapes: N test records, K classes.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightloop.config.metrics import METRICS, is_better
+from lightloop.config.schema import GateConfig
+from lightloop.errors import LightloopError, UsageError
+from lightloop.evaluation.bootstrap import Difference, paired_difference
+
+Figure = float | int | str | None
+Probabilities = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Champion:
+    """What stands in production.
+
+    Attributes:
+        version: such as v0.2.0.
+        classes: its label names.
+        probabilities_NK: of the test records, columns in the order of its `classes`; None where its classes are not
+            the challenger's, so that the two can't be compared.
+    """
+
+    version: str
+    classes: tuple[str, ...]
+    probabilities_NK: Probabilities | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the earlier stages found, and the probabilities to compare.
+
+    Attributes:
+        validation, parity, metrics, explanation: the content of the stages' JSON files.
+        classes: the challenger's label names.
+        labels_N: of the test records, int64, places in `classes`.
+        challenger_NK: probabilities of the same records in the order of `classes`.
+        baseline_NK: those of the baseline.
+        champion: None where nothing stands in production.
+    """
+
+    validation: Mapping[str, Any]
+    parity: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    explanation: Mapping[str, Any]
+    classes: tuple[str, ...]
+    labels_N: NDArray[np.int64]
+    challenger_NK: Probabilities
+    baseline_NK: Probabilities
+    champion: Champion | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question that the gate asks.
+
+    Attributes:
+        name: of the check.
+        passed: the answer.
+        figures: that it rests on; None where one is undefined, which never passes.
+        threshold: that they were held against, or None where the question is yes or no.
+        source: where the threshold comes from.
+        message: the answer in a sentence.
+    """
+
+    name: str
+    passed: bool
+    figures: dict[str, Figure]
+    threshold: float | None
+    source: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answers to all questions; accepted where every one is yes."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def accepted(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    @property
+    def word(self) -> str:
+        return "accepted" if self.accepted else "refused"
+
+    @property
+    def failed(self) -> list[Check]:
+        return [check for check in self.checks if not check.passed]
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The checks as `gate.json` holds them."""
+        return [asdict(check) for check in self.checks]
+
+
+def judge(config: GateConfig, evidence: Evidence, *, seed: int) -> Verdict:
+    """Decide whether the challenger may be promoted. Every check is made, also after one has failed.
+
+    With a champion, the challenger must not be worse than it by more than the margin; without one, it must be better
+    than the baseline. Both are paired bootstraps over the same test records.
+
+    Args:
+        config: thresholds.
+        evidence: what was found.
+        seed: of the resamples.
+
+    Raises:
+        UsageError: the config names a metric that there is not.
+        LightloopError: the evidence lacks a metric that the config asks for.
+    """
+    _require_metric("gate.metric", config.metric)
+    for name in config.bounds:
+        _require_metric(f"gate.bounds.{name}", name)
+    against = (
+        _champion(config, evidence, evidence.champion, seed) if evidence.champion else _baseline(config, evidence, seed)
+    )
+    return Verdict(
+        (
+            _data(evidence.validation),
+            _parity(config, evidence.parity),
+            *(_bound(name, bound, evidence.metrics) for name, bound in config.bounds.items()),
+            against,
+            _explanation(evidence.explanation),
+        )
+    )
+
+
+def align(probabilities_NK: Probabilities, classes: Sequence[str], wanted: Sequence[str]) -> Probabilities | None:
+    """Put the columns of `classes` into the order of `wanted`; None where they are not the same classes.
+
+    Examples:
+        >>> align(np.array([[0.2, 0.8]]), ["a", "b"], ["b", "a"]).tolist()
+        [[0.8, 0.2]]
+        >>> align(np.array([[0.2, 0.8]]), ["a", "b"], ["a", "c"]) is None
+        True
+    """
+    if sorted(classes) != sorted(wanted):
+        return None
+    return probabilities_NK[:, [list(classes).index(name) for name in wanted]]
+
+
+def _data(validation: Mapping[str, Any]) -> Check:
+    checks = validation["checks"]
+    failed = [check["name"] for check in checks if not check["success"]]
+    passed = bool(validation["success"])
+    said = f"{len(checks) - len(failed)} of {len(checks)} expectations hold"
+    return Check(
+        name="data",
+        passed=passed,
+        figures={"expectations": len(checks), "failed": len(failed)},
+        threshold=None,
+        source=f"configs/expectations/{validation['suite']}.json",
+        message=f"the data check {'passed' if passed else 'failed'}: {said}",
+    )
+
+
+def _parity(config: GateConfig, parity: Mapping[str, Any]) -> Check:
+    largest, different = parity["max_probability_difference"], parity["different_predictions"]
+    passed = largest is not None and largest <= config.max_parity_difference and different == 0
+    return Check(
+        name="parity",
+        passed=passed,
+        figures={"max_probability_difference": largest, "different_predictions": different, "n": parity["n"]},
+        threshold=config.max_parity_difference,
+        source="config gate.max_parity_difference",
+        message=f"PyTorch and the exported graph differ by {_number(largest)} at most, where "
+        f"{_number(config.max_parity_difference)} is allowed, and in {different} of {parity['n']} predictions, "
+        "where none is",
+    )
+
+
+def _bound(name: str, bound: float, metrics: Mapping[str, Any]) -> Check:
+    if name not in metrics["metrics"]:
+        raise LightloopError(f"artifacts/evaluation/metrics.json has no {name}: run `lightloop run` to make it anew")
+    interval = metrics["metrics"][name]
+    value = interval["value"]
+    passed = value is not None and not is_better(name, bound, value)
+    least = "least" if METRICS[name].direction == "higher" else "most"
+    return Check(
+        name=f"bounds.{name}",
+        passed=passed,
+        figures={key: interval.get(key) for key in ("value", "low", "high")},
+        threshold=bound,
+        source=f"config gate.bounds.{name}",
+        message=f"{METRICS[name].title} is {_number(value)}, and must be at {least} {_number(bound)}",
+    )
+
+
+def _champion(config: GateConfig, evidence: Evidence, champion: Champion, seed: int) -> Check:
+    probabilities_NK = champion.probabilities_NK
+    if probabilities_NK is not None:
+        probabilities_NK = align(probabilities_NK, champion.classes, evidence.classes)
+    if probabilities_NK is None:
+        return Check(
+            name="champion",
+            passed=False,
+            figures={"metric": config.metric, "champion": champion.version, "value": None, "low": None, "high": None},
+            threshold=-config.margin,
+            source="config gate.margin",
+            message=f"{champion.version} can't be compared with: {_other_classes(champion.classes, evidence.classes)}",
+        )
+    difference = _difference(config, evidence, probabilities_NK, seed)
+    return Check(
+        name="champion",
+        passed=difference.low is not None and difference.low >= -config.margin,
+        figures={"metric": config.metric, "champion": champion.version, **asdict(difference)},
+        threshold=-config.margin,
+        source="config gate.margin",
+        message=_compared(config, difference, champion.version, f"at least {_number(-config.margin)}"),
+    )
+
+
+def _baseline(config: GateConfig, evidence: Evidence, seed: int) -> Check:
+    difference = _difference(config, evidence, evidence.baseline_NK, seed)
+    return Check(
+        name="baseline",
+        passed=difference.low is not None and difference.low > 0,
+        figures={"metric": config.metric, **asdict(difference)},
+        threshold=0.0,
+        source="rule: without a champion, better than the baseline",
+        message=_compared(config, difference, "the baseline", "more than 0"),
+    )
+
+
+def _difference(config: GateConfig, evidence: Evidence, other_NK: Probabilities, seed: int) -> Difference:
+    return paired_difference(
+        evidence.labels_N,
+        evidence.challenger_NK,
+        other_NK,
+        config.metric,
+        confidence=config.confidence,
+        resamples=config.resamples,
+        seed=seed,
+    )
+
+
+def _compared(config: GateConfig, difference: Difference, other: str, wanted: str) -> str:
+    title = METRICS[config.metric].title
+    if difference.value is None or difference.low is None:
+        return f"{title} is undefined, so that it can't be compared with {other}"
+    size = f"{_number(abs(difference.value))} {'better' if difference.value > 0 else 'worse'} than"
+    return (
+        f"{title} is {size if difference.value else 'the same as'} {other}; at {config.confidence:.0%} confidence the "
+        f"difference is at least {_number(difference.low)}, and {wanted} is needed"
+    )
+
+
+def _explanation(explanation: Mapping[str, Any]) -> Check:
+    methods = explanation["methods"]
+    trusted = sorted(name for name, method in methods.items() if method["trusted"])
+    return Check(
+        name="explanation",
+        passed=bool(trusted),
+        figures={"methods": len(methods), "trusted": len(trusted)},
+        threshold=1,
+        source="rule: at least one method is to be trusted, by the thresholds of config explain",
+        message=f"of {len(methods)} explanation methods {len(trusted)} can be trusted"
+        + (f" ({', '.join(trusted)})" if trusted else ", and at least 1 is needed"),
+    )
+
+
+def _other_classes(champion: Sequence[str], challenger: Sequence[str]) -> str:
+    gone = sorted(set(champion) - set(challenger))
+    new = sorted(set(challenger) - set(champion))
+    parts = [f"it knows {', '.join(gone)}, which the challenger does not"] if gone else []
+    parts += [f"it does not know {', '.join(new)}"] if new else []
+    return " and ".join(parts) or "its answers for these records are missing"
+
+
+def _require_metric(key: str, name: str) -> None:
+    if name not in METRICS:
+        close = difflib.get_close_matches(name, METRICS, n=1, cutoff=0.5)
+        guess = f": did you mean {close[0]!r}?" if close else ""
+        raise UsageError(f"{key}: {name!r} is no metric{guess}; valid names are {', '.join(METRICS)}")
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"

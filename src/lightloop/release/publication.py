@@ -1,0 +1,77 @@
+"""What must be durable before a version is named: the tree in git, the bundle and the data in the DVC remote."""
+
+import json
+import re
+
+from lightloop.errors import LightloopError, UsageError
+from lightloop.project import Project
+from lightloop.release.repository import changed_files, dvc, git, git_or_none, some
+
+# What the loop and DVC write themselves, and nothing that a person edits.
+OWN = re.compile(r"(dvc\.lock|params\.yaml|data\.dvc|\.gitignore|(artifacts|reports|storage)/.*)")
+
+
+def publish(project: Project, *, commit: bool, title: str) -> None:
+    """Bring the checked-out state to where others find it: outputs committed, bundle and data pushed by DVC.
+
+    Args:
+        project: to publish.
+        commit: commit the loop's own outputs, with what DVC pushed into the embedded remote; else the tree must be
+            clean before and after.
+        title: first line of the commit's message.
+
+    Raises:
+        UsageError: files are changed that must not be committed here, or the pipeline is not up to date.
+        LightloopError: the DVC remote can't be reached. Nothing was committed.
+    """
+    _refuse_changes(project, commit)
+    _refuse_outdated(project)
+    _push(project)
+    changed = changed_files(project.root)
+    if not changed:
+        return
+    if not commit:
+        raise UsageError(
+            f"`dvc push` made files that must be in git ({some(changed)}): register with `--commit`, or commit them"
+        )
+    git(project.root, "add", "--all", "--", *changed)
+    body = "Made by `lightloop register --commit`: outputs of the loop, and what DVC holds of them in storage/."
+    git(project.root, "commit", "--quiet", "--message", title, "--message", body)
+
+
+def _refuse_changes(project: Project, commit: bool) -> None:
+    changed = changed_files(project.root)
+    foreign = [name for name in changed if not OWN.fullmatch(name)]
+    if foreign:
+        raise UsageError(
+            f"a version names a commit, but {some(foreign)} {'is' if len(foreign) == 1 else 'are'} not committed: "
+            "commit or stash that first (`--commit` takes the loop's own outputs only)"
+        )
+    if changed and not commit:
+        raise UsageError(
+            f"a version names a commit, but outputs of the loop are not committed ({some(changed)}): "
+            "register with `--commit`, or commit them"
+        )
+    if commit and git_or_none(project.root, "symbolic-ref", "--quiet", "HEAD") is None:
+        raise UsageError("no branch is checked out, so that a commit would belong to none: `git switch` to one first")
+
+
+def _refuse_outdated(project: Project) -> None:
+    """The commit names the bundle through dvc.lock, so that must describe what lies there."""
+    answer = dvc(project.root, "status", "--with-deps", "--json", "gate")
+    changed = json.loads(answer)
+    if changed:
+        raise UsageError(
+            f"the pipeline is not up to date ({some(sorted(changed))}): run `lightloop run`, then register what it made"
+        )
+
+
+def _push(project: Project) -> None:
+    targets = [project.relative(project.bundle), *(["data.dvc"] if (project.root / "data.dvc").exists() else [])]
+    try:
+        dvc(project.root, "push", "--quiet", *targets)
+    except LightloopError as error:
+        raise LightloopError(
+            f"bundle and data could not be pushed to the DVC remote, so that nobody else could fetch this version "
+            f"({error}): see `dvc remote list`, then register again; no tag was made"
+        ) from None

@@ -1,0 +1,106 @@
+"""The model card: Markdown with front matter as Hugging Face reads it, from evidence only.
+
+What only a person can know (what the model is for, what the data may be used for) is listed as missing, not made up.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from lightloop.report import figures, sections
+from lightloop.report.evidence import Evidence
+from lightloop.report.tables import confusion
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+PIPELINE_TAGS = {("image", "classification"): "image-classification"}
+# A table that is too wide scrolls by itself, also by keyboard.
+SCROLL = '<div class="scroll" tabindex="0" role="group" aria-label="Table of the model card">'
+# Names that Hugging Face's metric hub has for ours; the others keep their own.
+HUB_METRICS = {"macro_f1": "f1", "auroc": "roc_auc", "brier": "brier_score"}
+
+
+def write_card(evidence: Evidence) -> str:
+    """The model card as Markdown, front matter first. The same evidence gives the same text."""
+    # Jinja's escaping is for HTML; Markdown has characters of its own, which the filter `md` escapes.
+    templates = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - see above
+    )
+    for name in ("count", "estimate", "figure", "percent", "plain", "plural", "settings", "size", "words"):
+        templates.filters[name] = getattr(figures, name)
+    templates.filters["md"] = escape_markdown
+    templates.filters["method"] = sections.method_title
+    labels, predicted = (evidence.predictions.column(name).to_pylist() for name in ("label", "prediction"))
+    trusted, methods = sections.trusted_methods(evidence)
+    return templates.get_template("model-card.md.j2").render(
+        evidence=evidence,
+        config=evidence.config,
+        front_matter=yaml.safe_dump(front_matter(evidence), sort_keys=False, allow_unicode=True, width=1000),
+        verdict=sections.verdict(evidence),
+        evaluation=sections.metric_rows(evidence),
+        classes=sorted(
+            evidence.classes, key=lambda row: (row["f1"]["value"] is None, row["f1"]["value"] or 0.0, row["label"])
+        ),
+        pairs=confusion(labels, predicted, evidence.config.data.classes).pairs(3),
+        failed=[check for check in evidence.validation["checks"] if not check["success"]],
+        trusted=trusted,
+        methods=methods,
+    )
+
+
+def front_matter(evidence: Evidence) -> dict[str, Any]:
+    """The card's metadata: https://huggingface.co/docs/hub/model-cards."""
+    config = evidence.config
+    task = PIPELINE_TAGS.get((config.data.modality, config.data.problem), config.data.problem)
+    dataset: dict[str, Any] = {"name": config.data.name, "type": config.data.name, "split": "test"}
+    if evidence.data_version:
+        dataset["revision"] = evidence.data_version
+    results = [
+        {"type": HUB_METRICS.get(name, name), "value": estimate["value"], "name": sections.title_of(evidence, name)}
+        for name, estimate in evidence.metrics["metrics"].items()
+        if estimate["value"] is not None
+    ]
+    return {
+        "library_name": "onnx",
+        "pipeline_tag": task,
+        "tags": [task, config.network.name, "lightloop"],
+        "metrics": [result["type"] for result in results],
+        "model-index": [
+            {"name": config.name, "results": [{"task": {"type": task}, "dataset": dataset, "metrics": results}]}
+        ],
+    }
+
+
+def escape_markdown(text: Any) -> str:
+    r"""Text of the data so that Markdown and HTML take it literally, on one line.
+
+    Examples:
+        >>> escape_markdown("a*b|<i>")
+        'a\\*b\\|&lt;i&gt;'
+    """
+    flat = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", flat)
+
+
+def card_html(card: str) -> Markup:
+    """The card's body as HTML for the site, its headings two levels down, raw HTML never passed through."""
+    body = card.split("---\n", 2)[2]
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = parser.parse(body)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
+    html = parser.renderer.render(tokens, parser.options, {})
+    html = html.replace(
+        "<table>", '<div class="scroll" tabindex="0" role="group" aria-label="Table of the model card"><table>'
+    )
+    return Markup(html.replace("</table>", "</table></div>").replace("<pre>", '<pre tabindex="0">'))  # noqa: S704 - the parser escapes what is not Markdown

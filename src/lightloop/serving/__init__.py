@@ -1,0 +1,1 @@
+"""Answering with a bundle: NumPy, Pillow and ONNX Runtime, never torch."""

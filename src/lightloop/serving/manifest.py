@@ -1,0 +1,156 @@
+"""What a bundle's folder is: a manifest, the files beside it, and a hash of each.
+
+The one description of the deployable, used by who writes it and by who reads it. Standard library and pydantic only.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lightloop.errors import LightloopError
+
+FORMAT: Final = 1
+GRAPH = "model.onnx"
+WEIGHTS = "model.safetensors"
+MANIFEST = "bundle.json"
+HASHES = "hashes.json"
+ANEW = "run `lightloop run` to make it anew, or fetch it again"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ImageInput(_Frozen):
+    """What the graph takes: pixels (batch, channels, height, width), levels from 0 to 255, not yet standardised.
+
+    Attributes:
+        name: of the graph's input.
+        dtype: of an element.
+        shape: None stands for any number of records.
+        range: the least and the greatest level.
+        channels: 1 grey, 3 colour (red, green, blue).
+        size: height, width in pixels; images of other sizes are scaled to it before they enter.
+    """
+
+    name: str
+    dtype: Literal["uint8"]
+    shape: tuple[None, int, int, int]
+    range: tuple[int, int]
+    channels: Literal[1, 3]
+    size: tuple[int, int]
+
+
+class Output(_Frozen):
+    """What the graph answers: (batch, classes), in the order of the manifest's `classes`."""
+
+    name: Literal["logits", "probabilities"]
+    dtype: Literal["float32"]
+    shape: tuple[None, int]
+
+
+class Manifest(_Frozen):
+    """`bundle.json`: all that is to be known of a bundle besides its weights.
+
+    Attributes:
+        format: of the folder; it changes when an older reader would misunderstand a newer bundle.
+        name: of the project's model.
+        modality: of the records.
+        problem: what the model solves.
+        classes: label names in the order of the outputs.
+        input: schema of the graph's input.
+        outputs: schemas of the graph's outputs.
+        parameters: number of trained weights.
+        data_version: what DVC calls the data set that the model was trained on, or None where it is not versioned.
+        opset: of the graph's operators, as ONNX counts them.
+        libraries: versions of what wrote the files.
+        config: of the run that trained the model, as `config.compose.validate_config` takes it. Plain data, so that
+            an old bundle still answers when the config's schema has moved on.
+    """
+
+    format: Literal[1]
+    name: str
+    modality: Literal["image"]
+    problem: Literal["classification"]
+    classes: tuple[str, ...] = Field(min_length=2)
+    input: ImageInput
+    outputs: tuple[Output, ...]
+    parameters: int
+    data_version: str | None
+    opset: int
+    libraries: dict[str, str]
+    config: dict[str, Any]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a bundle.
+
+    Raises:
+        LightloopError: it is missing, damaged, or of a format that this version does not know.
+    """
+    content = _read_json(folder / MANIFEST)
+    version = content.get("format")
+    if version != FORMAT:
+        raise LightloopError(
+            f"{folder / MANIFEST} has format {version!r}, but this Lightloop reads format {FORMAT}: "
+            "use the version of Lightloop that wrote the bundle, or export it again"
+        )
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise LightloopError(f"{folder / MANIFEST} does not fit: {key}: {first['msg']}: {ANEW}") from None
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a bundle but `hashes.json` itself, by path relative to `folder`, sorted."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: _sha256(files[name]) for name in sorted(files) if name != HASHES}
+
+
+def verify_bundle(folder: Path) -> str:
+    """Compare every file of a bundle with `hashes.json`.
+
+    Args:
+        folder: of the bundle.
+
+    Returns:
+        The bundle's digest: the SHA-256 of `hashes.json`, which stands for all files, 64 hexadecimal digits.
+
+    Raises:
+        LightloopError: a file is changed, missing or extra, or there is no bundle at all.
+    """
+    if not folder.is_dir():
+        raise LightloopError(f"{folder} is missing: run `lightloop run`, whose export stage makes the bundle")
+    recorded = _read_json(folder / HASHES)
+    found = hash_files(folder)
+    wrong = {
+        "missing from": sorted(({GRAPH, WEIGHTS, MANIFEST} | recorded.keys()) - found.keys()),
+        "not listed in hashes.json of": sorted(found.keys() - recorded.keys()),
+        "changed in": sorted(name for name in recorded.keys() & found.keys() if recorded[name] != found[name]),
+    }
+    for fault, names in wrong.items():
+        if names:
+            raise LightloopError(f"{names[0]} is {fault} the bundle {folder}: {ANEW}")
+    return _sha256(folder / HASHES)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise LightloopError(f"{path} is missing, so {path.parent} is not a whole bundle: {ANEW}") from None
+    except ValueError as error:
+        raise LightloopError(f"{path} is not valid JSON ({error}): {ANEW}") from None
+    if not isinstance(content, dict):
+        raise LightloopError(f"{path} holds a {type(content).__name__} where an object was expected: {ANEW}")
+    return content
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

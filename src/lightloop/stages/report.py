@@ -1,0 +1,27 @@
+"""report: the static site and the model card, from the evidence that the other stages left."""
+
+from lightloop.config.metrics import METRICS
+from lightloop.config.schema import Config
+from lightloop.data.splits import read_splits
+from lightloop.files import replacing
+from lightloop.project import Project
+from lightloop.report.evidence import read_evidence
+from lightloop.report.evidence_log import log_evidence
+from lightloop.report.site import write_site
+
+
+def report(config: Config, project: Project) -> None:
+    """Write `reports/`: index.html, model-card.md, Data Docs and what they show; then log the evidence to W&B.
+
+    Args:
+        config: of the run.
+        project: where to read and write.
+
+    Raises:
+        LightloopError: evidence that the report can't do without is missing or damaged.
+    """
+    evidence = read_evidence(config, project, METRICS)
+    records = read_splits(config.data, project.root, config.seed)["test"]
+    with replacing(project.reports) as folder:
+        write_site(evidence, records, project, folder)
+    log_evidence(config, project)

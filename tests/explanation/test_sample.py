@@ -1,0 +1,75 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lightloop.errors import LightloopError
+from lightloop.explanation.sample import draw_sample, read_predictions
+
+CLASSES = ["a", "b", "c"]
+
+
+def predictions(counts):
+    """A table with (right, wrong) records of each class."""
+    rows = [
+        (name, name if place < right else "b" if name != "b" else "a")
+        for name, (right, wrong) in zip(CLASSES, counts, strict=True)
+        for place in range(right + wrong)
+    ]
+    order = np.random.default_rng(0).permutation(len(rows))
+    return pa.table({"label": [rows[i][0] for i in order], "prediction": [rows[i][1] for i in order]})
+
+
+@pytest.mark.parametrize(
+    ("counts", "records", "expected"),
+    [
+        # (right, wrong) drawn of each class
+        ([(20, 20), (20, 20), (20, 20)], 12, [(2, 2), (2, 2), (2, 2)]),
+        ([(20, 0), (20, 1), (20, 20)], 12, [(4, 0), (3, 1), (2, 2)]),
+        ([(0, 9), (1, 9), (9, 9)], 12, [(0, 4), (1, 3), (2, 2)]),
+        ([(1, 1), (20, 0), (0, 0)], 12, [(1, 1), (4, 0), (0, 0)]),
+        ([(9, 9), (9, 9), (9, 9)], 7, [(2, 1), (1, 1), (1, 1)]),
+        ([(9, 9), (9, 9), (9, 9)], 2, [(1, 0), (1, 0), (0, 0)]),
+    ],
+)
+def test_every_class_gets_its_places_and_half_of_them_go_to_mistakes(counts, records, expected):
+    table = predictions(counts)
+    rows = draw_sample(table, CLASSES, records, seed=3)
+    assert len(set(rows.tolist())) == len(rows)
+    drawn = table.take(rows).to_pylist()
+    found = [
+        (
+            sum(row["label"] == name == row["prediction"] for row in drawn),
+            sum(row["label"] == name != row["prediction"] for row in drawn),
+        )
+        for name in CLASSES
+    ]
+    assert found == expected
+
+
+def test_the_seed_alone_decides():
+    table = predictions([(50, 50)] * 3)
+    assert draw_sample(table, CLASSES, 30, seed=1).tolist() == draw_sample(table, CLASSES, 30, seed=1).tolist()
+    assert draw_sample(table, CLASSES, 30, seed=1).tolist() != draw_sample(table, CLASSES, 30, seed=2).tolist()
+
+
+def test_predictions_are_read_back(tmp_path):
+    path = tmp_path / "predictions.parquet"
+    table = pa.table({"id": ["x", "y"], "label": ["a", "b"], "prediction": ["a", "a"], "probabilities": [[1.0], [0.5]]})
+    pq.write_table(table.append_column("more", pa.array([1, 2])), path)
+    assert read_predictions(path, ["x", "y"]).equals(table)
+
+
+def test_predictions_that_do_not_serve_are_refused(tmp_path):
+    path = tmp_path / "predictions.parquet"
+    with pytest.raises(LightloopError, match="is missing: run `lightloop run`"):
+        read_predictions(path, ["x"])
+    path.write_bytes(b"PAR1 and no more")
+    with pytest.raises(LightloopError, match="is not a whole Parquet file"):
+        read_predictions(path, ["x"])
+    pq.write_table(pa.table({"id": ["x"], "label": ["a"], "prediction": ["a"], "probabilities": [[1.0]]}), path)
+    with pytest.raises(LightloopError, match="not about the test records of today"):
+        read_predictions(path, ["y"])
+    pq.write_table(pa.table({"id": ["x"], "label": ["a"]}), path)
+    with pytest.raises(LightloopError, match="not about the test records of today"):
+        read_predictions(path, ["x"])

@@ -1,0 +1,98 @@
+"""Shapes: N records, C channels, H height, W width."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from scipy.stats import spearmanr
+from torch import nn
+
+from lightloop.explanation.methods import frozen
+from lightloop.explanation.sanity import foreground, layers_from_top, randomised, rank_correlation
+from lightloop.networks.cnn import CNN
+from lightloop.networks.mlp import MLP
+from lightloop.networks.resnet import ResNet
+
+SHAPE = (1, 8, 8)
+X_NCHW = torch.randn((3, *SHAPE), generator=torch.Generator().manual_seed(0))
+
+
+def networks(kind):
+    builds = {
+        "cnn": lambda: CNN(SHAPE, 3, channels=(4, 4)),
+        "resnet": lambda: ResNet(SHAPE, 3, channels=(4, 8), blocks=1),
+        "mlp": lambda: MLP(SHAPE, 3, hidden=(6, 5)),
+    }
+    torch.manual_seed(1)
+    trained = builds[kind]()
+    for parameter in trained.parameters():
+        nn.init.normal_(parameter)
+    return frozen(trained), frozen(builds[kind]())
+
+
+@pytest.mark.parametrize("kind", ["cnn", "resnet", "mlp"])
+def test_every_layer_is_randomised_once_from_the_top(kind):
+    network, fresh = networks(kind)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    named = [name for group in layers_from_top(network, X_NCHW) for name in group]
+    assert sorted(named) == sorted(
+        name for name, module in network.named_modules() if list(module.parameters(recurse=False))
+    )
+
+    def unlike(state):
+        return {key for key, value in state.items() if not torch.equal(value, fresh.state_dict()[key])}
+
+    left = [
+        unlike({key: value.clone() for key, value in one.state_dict().items()})
+        for _, one in randomised(network, fresh, X_NCHW)
+    ]
+    assert all(after < earlier for earlier, after in pairwise(left))
+    assert left[-1] == set()
+    top = list(network.state_dict())[-1].rpartition(".")[0]
+    assert unlike(before) - left[0] == {f"{top}.weight", f"{top}.bias"}
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_a_normalisation_goes_with_its_convolution():
+    network, _ = networks("cnn")
+    assert layers_from_top(network, X_NCHW) == [
+        ["head.3"],
+        ["stages.1.1.0", "stages.1.1.1"],
+        ["stages.1.0.0", "stages.1.0.1"],
+        ["stages.0.0.0", "stages.0.0.1"],
+    ]
+
+
+def test_correlation_is_that_of_scipy_with_ties():
+    generator = torch.Generator().manual_seed(0)
+    first = torch.randint(-3, 4, (4, 6, 6), generator=generator).float()
+    second = torch.randint(-3, 4, (4, 6, 6), generator=generator).float()
+    where = torch.rand((4, 6, 6), generator=generator) < 0.6
+    expected = [
+        spearmanr(a[w].abs().numpy(), b[w].abs().numpy()).statistic
+        for a, b, w in zip(first, second, where, strict=True)
+    ]
+    assert rank_correlation(first, second, where) == pytest.approx(sum(expected) / 4)
+
+
+def test_correlation_of_related_maps():
+    maps = torch.randn(2, 5, 5, generator=torch.Generator().manual_seed(0))
+    everywhere = torch.ones(2, 5, 5, dtype=torch.bool)
+    assert rank_correlation(maps, -3 * maps, everywhere) == pytest.approx(1)
+    assert rank_correlation(maps, 1 / maps, everywhere) == pytest.approx(-1)
+
+
+def test_what_does_not_vary_has_no_correlation():
+    maps = torch.randn(2, 5, 5, generator=torch.Generator().manual_seed(0))
+    everywhere, nowhere = torch.ones(2, 5, 5, dtype=torch.bool), torch.zeros(2, 5, 5, dtype=torch.bool)
+    assert rank_correlation(maps, torch.zeros(2, 5, 5), everywhere) is None
+    assert rank_correlation(maps, maps, nowhere) is None
+    half = torch.stack([maps[0], torch.zeros(5, 5)])
+    assert rank_correlation(maps, half, everywhere) == pytest.approx(1)
+
+
+def test_foreground_is_what_differs_from_the_commonest_colour():
+    pixels = torch.full((1, 3, 4, 4), 200, dtype=torch.uint8)
+    pixels[0, 1, 1, 2] = 201
+    assert foreground(pixels).nonzero().tolist() == [[0, 1, 2]]
+    assert not foreground(torch.zeros((1, 1, 4, 4), dtype=torch.uint8)).any()

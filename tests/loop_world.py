@@ -1,0 +1,115 @@
+"""A small project under git and DVC, as a person would have it, and commands run in it as a person would."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from small_project import REPOSITORY, SMALL, make_project
+
+from lightloop.project import Project
+
+PROGRAMS = Path(sys.executable).parent
+
+
+def command(root: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a folder; programs of our environment come first."""
+    return subprocess.run(
+        words,
+        cwd=root,
+        env=os.environ | {"PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=400,
+    )
+
+
+def must(root: Path, *words: str) -> str:
+    done = command(root, *words)
+    assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def run_small(root: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    """`lightloop run`, shortened."""
+    return command(root, "lightloop", "run", *SMALL, *overrides)
+
+
+def start_small(root: Path, *overrides: str) -> subprocess.Popen[str]:
+    """The same in the background, in a process group of its own."""
+    return subprocess.Popen(
+        ["lightloop", "run", *SMALL, *overrides],
+        cwd=root,
+        env=os.environ | {"PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def make_repository(root: Path) -> Project:
+    """The small project with its code, committed, its data in the embedded remote."""
+    project = make_project(root)
+    shutil.copytree(REPOSITORY / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in (".gitignore", ".gitattributes", ".dvcignore"):
+        shutil.copy(REPOSITORY / name, root / name)
+    (root / ".dvc").mkdir()
+    for name in ("config", ".gitignore"):
+        shutil.copy(REPOSITORY / ".dvc" / name, root / ".dvc" / name)
+    must(root, "git", "init", "-q", "-b", "main")
+    must(root, "dvc", "add", "-q", "data")
+    must(root, "dvc", "push", "-q", "data.dvc")
+    commit_all(root, "start")
+    return project
+
+
+def commit_all(root: Path, message: str) -> None:
+    must(root, "git", "add", "-A")
+    must(root, "git", "commit", "-qm", message)
+
+
+def clone(source: Path, target: Path, *options: str) -> Project:
+    must(source.parent, "git", "clone", "-q", *options, source.as_uri(), str(target))
+    return Project(target)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def processes_in(root: Path) -> list[int]:
+    """The processes whose working folder is below `root` (Linux)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if (entry / "cwd").readlink().is_relative_to(root):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def evidence(project: Project) -> dict[str, bytes]:
+    """The content of everything that the stages wrote."""
+    folders = [project.root / "artifacts", project.reports]
+    files = (path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file())
+    skip = ("champion", ".gitignore")
+    return {
+        project.relative(path): path.read_bytes() for path in files if not any(word in path.as_posix() for word in skip)
+    }

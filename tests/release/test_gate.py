@@ -1,0 +1,232 @@
+"""The gate's rule: each check in both directions, and the sign of every metric."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lightloop.config.metrics import METRICS
+from lightloop.config.schema import GateConfig
+from lightloop.errors import LightloopError, UsageError
+from lightloop.release.gate import Champion, Check, Evidence, Verdict, align, judge
+
+CLASSES = ("a", "b", "c")
+N = 300
+CONFIG = GateConfig(
+    metric="accuracy",
+    margin=0.01,
+    confidence=0.95,
+    resamples=500,
+    bounds={"accuracy": 0.8, "log_loss": 0.5},
+    max_parity_difference=1e-4,
+)
+
+
+def answers(labels_N: np.ndarray, right: float, sureness: float = 0.9, shift: int = 0) -> np.ndarray:
+    """Probabilities that are right on the share `right` of the records, the ones from `shift` on."""
+    picked_N = np.where(np.roll(np.arange(N), shift) < round(right * N), labels_N, (labels_N + 1) % 3)
+    return np.where(np.eye(3)[picked_N] == 1, sureness, (1 - sureness) / 2)
+
+
+def evidence(right: float = 0.9, **changes: Any) -> Evidence:
+    """What an acceptable challenger leaves, with some of it changed."""
+    labels_N = np.arange(N) % 3
+    accepted = Evidence(
+        validation={"success": True, "suite": "fashion", "checks": [{"name": "x", "success": True}] * 2},
+        parity={"n": N, "max_probability_difference": 1e-6, "different_predictions": 0},
+        metrics={"metrics": {"accuracy": estimate(right), "log_loss": estimate(0.3)}},
+        explanation={"methods": {"grad_cam": {"trusted": True}, "gradient_shap": {"trusted": False}}},
+        classes=CLASSES,
+        labels_N=labels_N,
+        challenger_NK=answers(labels_N, right),
+        baseline_NK=answers(labels_N, 0.5),
+        champion=None,
+    )
+    return replace(accepted, **changes)
+
+
+def champion(right: float, classes: tuple[str, ...] = CLASSES, **options: Any) -> Champion:
+    return Champion("v0.1.0", classes, answers(np.arange(N) % 3, right, **options))
+
+
+def estimate(value: float | None) -> dict[str, float | None]:
+    return {"value": value, "low": value, "high": value}
+
+
+def check(verdict: Verdict, name: str) -> Check:
+    return next(check for check in verdict.checks if check.name == name)
+
+
+def only_failure(verdict: Verdict) -> str:
+    assert verdict.word == "refused"
+    (failed,) = verdict.failed
+    return failed.name
+
+
+def test_acceptable_evidence_is_accepted_with_every_check_in_order() -> None:
+    verdict = judge(CONFIG, evidence(), seed=0)
+    assert verdict.accepted
+    assert [check.name for check in verdict.checks] == [
+        "data",
+        "parity",
+        "bounds.accuracy",
+        "bounds.log_loss",
+        "baseline",
+        "explanation",
+    ]
+    assert verdict.word == "accepted"
+
+
+def test_checks_are_json_with_everything_that_the_report_shows() -> None:
+    for check in json.loads(json.dumps(judge(CONFIG, evidence(), seed=0).as_json(), allow_nan=False)):
+        assert set(check) == {"name", "passed", "figures", "threshold", "source", "message"}
+        assert check["source"]
+        assert check["message"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "failing"),
+    [
+        ({"validation": {"success": False, "suite": "s", "checks": [{"name": "x", "success": False}]}}, "data"),
+        ({"parity": {"n": N, "max_probability_difference": 2e-4, "different_predictions": 0}}, "parity"),
+        ({"parity": {"n": N, "max_probability_difference": 1e-6, "different_predictions": 1}}, "parity"),
+        ({"parity": {"n": N, "max_probability_difference": None, "different_predictions": 0}}, "parity"),
+        ({"metrics": {"metrics": {"accuracy": estimate(0.79), "log_loss": estimate(0.3)}}}, "bounds.accuracy"),
+        ({"metrics": {"metrics": {"accuracy": estimate(0.9), "log_loss": estimate(0.6)}}}, "bounds.log_loss"),
+        ({"metrics": {"metrics": {"accuracy": estimate(None), "log_loss": estimate(0.3)}}}, "bounds.accuracy"),
+        ({"baseline_NK": answers(np.arange(N) % 3, 0.9)}, "baseline"),
+        ({"baseline_NK": answers(np.arange(N) % 3, 1.0)}, "baseline"),
+        ({"explanation": {"methods": {"grad_cam": {"trusted": False}}}}, "explanation"),
+        ({"explanation": {"methods": {}}}, "explanation"),
+        ({"champion": champion(1.0)}, "champion"),
+        ({"champion": champion(0.9, classes=("a", "b", "d"))}, "champion"),
+        ({"champion": Champion("v0.1.0", ("a", "b"), None)}, "champion"),
+    ],
+)
+def test_one_failure_refuses_and_only_that_check_fails(changes: dict[str, Any], failing: str) -> None:
+    assert only_failure(judge(CONFIG, evidence(**changes), seed=0)) == failing
+
+
+@pytest.mark.parametrize(("value", "passed"), [(0.8, True), (0.7999, False)])
+def test_a_minimum_is_allowed_to_be_met_exactly(value: float, passed: bool) -> None:
+    metrics = {"metrics": {"accuracy": estimate(value), "log_loss": estimate(0.3)}}
+    assert check(judge(CONFIG, evidence(metrics=metrics), seed=0), "bounds.accuracy").passed is passed
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_bounds_follow_the_direction_of_each_metric(name: str) -> None:
+    config = CONFIG.model_copy(update={"bounds": {name: 0.5}})
+    outcome = {}
+    for value in (0.4, 0.6):
+        metrics = {"metrics": {name: estimate(value)}}
+        outcome[value] = check(judge(config, evidence(metrics=metrics), seed=0), f"bounds.{name}").passed
+    assert outcome == {0.4: METRICS[name].direction == "lower", 0.6: METRICS[name].direction == "higher"}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_comparison_follows_the_direction_of_each_metric(name: str) -> None:
+    config = CONFIG.model_copy(update={"metric": name, "margin": 0.0, "bounds": {}})
+    better = judge(config, evidence(1.0, champion=champion(0.6, sureness=0.95)), seed=0)
+    worse = judge(config, evidence(0.6, champion=champion(1.0)), seed=0)
+    assert (better.accepted, worse.accepted) == (True, False)
+
+
+def test_the_same_model_again_is_not_worse_even_without_a_margin() -> None:
+    config = CONFIG.model_copy(update={"margin": 0.0})
+    against = check(judge(config, evidence(champion=champion(0.9)), seed=0), "champion")
+    assert against.passed
+    assert (against.figures["value"], against.figures["low"]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("margin", "passed"), [(0.01, False), (0.2, True)])
+def test_the_margin_decides_about_a_slightly_worse_challenger(margin: float, passed: bool) -> None:
+    config = CONFIG.model_copy(update={"margin": margin})
+    against = check(judge(config, evidence(champion=champion(0.95)), seed=0), "champion")
+    assert against.passed is passed
+    assert against.figures["value"] == pytest.approx(-0.05)
+    assert against.threshold == -margin
+
+
+def test_few_records_that_differ_leave_doubt_and_doubt_refuses() -> None:
+    """Equally good on average, but on different records: the lower bound, not the mean, decides."""
+    against = check(judge(CONFIG, evidence(0.9, champion=champion(0.9, shift=150)), seed=0), "champion")
+    assert against.figures["value"] == pytest.approx(0.0)
+    low = against.figures["low"]
+    assert isinstance(low, float)
+    assert low < -CONFIG.margin
+    assert not against.passed
+
+
+def test_with_a_champion_the_baseline_is_not_asked() -> None:
+    verdict = judge(CONFIG, evidence(baseline_NK=answers(np.arange(N) % 3, 1.0), champion=champion(0.9)), seed=0)
+    assert verdict.accepted
+    assert "baseline" not in [check.name for check in verdict.checks]
+
+
+def test_champion_whose_classes_stand_in_another_order_is_compared_by_name() -> None:
+    turned = champion(0.9)
+    assert turned.probabilities_NK is not None
+    other = Champion("v0.1.0", ("c", "a", "b"), turned.probabilities_NK[:, [2, 0, 1]])
+    assert check(judge(CONFIG, evidence(champion=other), seed=0), "champion").figures["value"] == 0.0
+
+
+def test_other_classes_are_named() -> None:
+    verdict = judge(CONFIG, evidence(champion=champion(0.9, classes=("a", "b", "d"))), seed=0)
+    message = check(verdict, "champion").message
+    assert message == "v0.1.0 can't be compared with: it knows d, which the challenger does not and it does not know c"
+
+
+def test_an_undefined_metric_is_no_pass() -> None:
+    """AUROC where every record has one label."""
+    labels_N = np.zeros(N, dtype=np.int64)
+    config = CONFIG.model_copy(update={"metric": "auroc", "bounds": {}})
+    verdict = judge(config, evidence(labels_N=labels_N, champion=champion(0.9)), seed=0)
+    assert only_failure(verdict) == "champion"
+    assert "undefined" in verdict.failed[0].message
+
+
+def test_figures_are_those_of_the_seed() -> None:
+    figures = [check(judge(CONFIG, evidence(), seed=seed), "baseline").figures for seed in (1, 1, 2)]
+    assert figures[0] == figures[1]
+    assert figures[0]["value"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("change", [{"metric": "acuracy"}, {"bounds": {"acuracy": 0.5}}])
+def test_unknown_metric_names_the_nearest(change: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"gate\.\S+: 'acuracy' is no metric: did you mean 'accuracy'\?"):
+        judge(CONFIG.model_copy(update=change), evidence(), seed=0)
+
+
+def test_evidence_without_a_bounded_metric_is_no_pass() -> None:
+    with pytest.raises(LightloopError, match=r"metrics.json has no log_loss"):
+        judge(CONFIG, evidence(metrics={"metrics": {"accuracy": estimate(0.9)}}), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("data", "the data check passed: 2 of 2 expectations hold"),
+        ("bounds.accuracy", "Accuracy is 0.9, and must be at least 0.8"),
+        ("bounds.log_loss", "Log loss is 0.3, and must be at most 0.5"),
+        ("explanation", "of 2 explanation methods 1 can be trusted (grad_cam)"),
+    ],
+)
+def test_messages_say_figure_and_threshold(name: str, sentence: str) -> None:
+    assert check(judge(CONFIG, evidence(), seed=0), name).message == sentence
+
+
+def test_message_of_the_comparison_has_figure_and_threshold() -> None:
+    message = check(judge(CONFIG, evidence(champion=champion(0.95)), seed=0), "champion").message
+    assert message.startswith("Accuracy is 0.05 worse than v0.1.0; at 95% confidence the difference is at least -0.0")
+    assert message.endswith(", and at least -0.01 is needed")
+
+
+def test_align_is_undone_by_aligning_back() -> None:
+    probabilities_NK = np.random.default_rng(0).random((4, 3))
+    there = align(probabilities_NK, CLASSES, ("b", "c", "a"))
+    assert there is not None
+    back = align(there, ("b", "c", "a"), CLASSES)
+    assert back is not None
+    np.testing.assert_array_equal(back, probabilities_NK)
