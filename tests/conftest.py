@@ -19,6 +19,8 @@ def _quiet_environment() -> None:
         del os.environ[name]
     os.environ |= {
         "WANDB_MODE": "disabled",
+        # Two test processes run side by side.
+        "OMP_NUM_THREADS": "1",
         "DVC_NO_ANALYTICS": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_AUTHOR_NAME": "Test",

@@ -93,7 +93,7 @@ def visit(browser: Browser, site: Path) -> Iterator[Visit]:
         visit = Visit(page)
         page.on("console", lambda message: visit.faults.append(message.text))
         page.on("pageerror", lambda error: visit.faults.append(str(error)))
-        page.on("requestfailed", lambda request: visit.lost(request))
+        page.on("requestfailed", visit.lost)
         page.on("dialog", lambda dialog: visit.faults.append(dialog.message))
         page.on("request", lambda request: visit.requests.append(request.url))
         page.goto(site.as_uri())

@@ -1,5 +1,6 @@
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -7,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lightloop.config.metrics import METRICS
+from lightloop.errors import LightloopError
 from lightloop.evaluation.bootstrap import class_intervals, intervals, paired_difference
 from lightloop.evaluation.evidence import (
     Answers,
@@ -14,6 +16,7 @@ from lightloop.evaluation.evidence import (
     classes_content,
     metrics_content,
     mistakes_content,
+    read_predictions,
     write_confusion,
     write_predictions,
 )
@@ -124,3 +127,26 @@ def test_answers_must_fit_together(answers):
         Answers(answers.ids[1:], CLASSES, answers.labels_N, answers.model_NK, answers.baseline_NK)
     with pytest.raises(ValueError, match="apply softmax to logits"):
         Answers(answers.ids, CLASSES, answers.labels_N, answers.model_NK, answers.baseline_NK * 9)
+
+
+def test_predictions_are_read_back_and_what_is_none_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.parquet"
+    with pytest.raises(LightloopError, match="is missing: run `lightloop run`"):
+        read_predictions(path)
+    answers = Answers(
+        ["x", "y"],
+        ["a", "b"],
+        np.array([0, 1]),
+        np.array([[0.75, 0.25], [0.5, 0.5]], np.float32),
+        np.array([[0.5, 0.5], [0.25, 0.75]], np.float32),
+    )
+    write_predictions(path, answers)
+    table = read_predictions(path)
+    assert table.column("prediction").to_pylist() == ["a", "a"]
+    assert table.column("baseline_probabilities").to_pylist() == [[0.5, 0.5], [0.25, 0.75]]
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(LightloopError, match="is not a whole table of predictions"):
+        read_predictions(path)
+    pq.write_table(pa.table({"id": ["x"], "label": ["a"]}), path)
+    with pytest.raises(LightloopError, match="is not a whole table of predictions"):
+        read_predictions(path)

@@ -1,10 +1,8 @@
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from lightloop.errors import LightloopError
-from lightloop.explanation.sample import draw_sample, read_predictions
+from lightloop.explanation.sample import draw_sample
 
 CLASSES = ["a", "b", "c"]
 
@@ -51,25 +49,3 @@ def test_the_seed_alone_decides():
     table = predictions([(50, 50)] * 3)
     assert draw_sample(table, CLASSES, 30, seed=1).tolist() == draw_sample(table, CLASSES, 30, seed=1).tolist()
     assert draw_sample(table, CLASSES, 30, seed=1).tolist() != draw_sample(table, CLASSES, 30, seed=2).tolist()
-
-
-def test_predictions_are_read_back(tmp_path):
-    path = tmp_path / "predictions.parquet"
-    table = pa.table({"id": ["x", "y"], "label": ["a", "b"], "prediction": ["a", "a"], "probabilities": [[1.0], [0.5]]})
-    pq.write_table(table.append_column("more", pa.array([1, 2])), path)
-    assert read_predictions(path, ["x", "y"]).equals(table)
-
-
-def test_predictions_that_do_not_serve_are_refused(tmp_path):
-    path = tmp_path / "predictions.parquet"
-    with pytest.raises(LightloopError, match="is missing: run `lightloop run`"):
-        read_predictions(path, ["x"])
-    path.write_bytes(b"PAR1 and no more")
-    with pytest.raises(LightloopError, match="is not a whole Parquet file"):
-        read_predictions(path, ["x"])
-    pq.write_table(pa.table({"id": ["x"], "label": ["a"], "prediction": ["a"], "probabilities": [[1.0]]}), path)
-    with pytest.raises(LightloopError, match="not about the test records of today"):
-        read_predictions(path, ["y"])
-    pq.write_table(pa.table({"id": ["x"], "label": ["a"]}), path)
-    with pytest.raises(LightloopError, match="not about the test records of today"):
-        read_predictions(path, ["x"])

@@ -232,7 +232,7 @@ def test_missing_evidence_says_who_makes_it(ready: Project, settings: Config, lo
 
 def test_truncated_predictions_are_one_sentence(ready: Project, settings: Config) -> None:
     ready.predictions.write_bytes(ready.predictions.read_bytes()[:-20])
-    with pytest.raises(LightloopError, match=r"predictions\.parquet is not a whole Parquet file"):
+    with pytest.raises(LightloopError, match=r"predictions\.parquet is not a whole table of predictions"):
         gate(settings, ready)
 
 

@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from lightloop.errors import LightloopError
 from lightloop.evaluation.bootstrap import class_intervals, intervals, paired_difference
 from lightloop.evaluation.metrics import check_probabilities
 from lightloop.files import replacing
 
 MISTAKES = 24
+PREDICTION_COLUMNS = ["id", "label", "prediction", "probabilities", "baseline_probabilities"]
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,21 @@ def write_predictions(path: Path, answers: Answers) -> None:
     )
     with replacing(path) as temporary:
         pq.write_table(table, temporary)
+
+
+def read_predictions(path: Path) -> pa.Table:
+    """predictions.parquet as `write_predictions` wrote it: the one reader for every later stage.
+
+    Raises:
+        LightloopError: the file is missing, damaged, or no table of predictions.
+    """
+    try:
+        return pq.ParquetFile(path).read(columns=PREDICTION_COLUMNS).select(PREDICTION_COLUMNS)
+    except FileNotFoundError:
+        raise LightloopError(f"{path} is missing: run `lightloop run`, whose evaluate stage makes it") from None
+    except (pa.ArrowException, OSError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise LightloopError(f"{path} is not a whole table of predictions ({reason}): run `lightloop run`") from None
 
 
 def write_confusion(path: Path, answers: Answers) -> None:

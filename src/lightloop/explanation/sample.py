@@ -4,38 +4,10 @@ Shapes: N records.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
-
-from lightloop.errors import LightloopError
-
-COLUMNS = ["id", "label", "prediction", "probabilities"]
-
-
-def read_predictions(path: Path, ids: Sequence[str]) -> pa.Table:
-    """The predictions that the evaluate stage wrote: `id`, `label`, `prediction`, `probabilities`.
-
-    Args:
-        path: the Parquet file.
-        ids: of the test records, in their order.
-
-    Raises:
-        LightloopError: the file is missing, damaged, or about other records.
-    """
-    try:
-        table = pq.ParquetFile(path).read(columns=COLUMNS)
-    except FileNotFoundError:
-        raise LightloopError(f"{path} is missing: run `lightloop run`, whose evaluate stage makes it") from None
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise LightloopError(f"{path} is not a whole Parquet file ({reason}): run the evaluate stage again") from None
-    if table.column_names != COLUMNS or table.column("id").to_pylist() != list(ids):
-        raise LightloopError(f"{path} is not about the test records of today: run the evaluate stage again")
-    return table
 
 
 def draw_sample(table: pa.Table, classes: Sequence[str], records: int, seed: int) -> NDArray[np.int64]:

@@ -36,8 +36,8 @@ class CNN(nn.Module):
         input_shape: tuple[int, ...],
         outputs: int,
         *,
-        channels: tuple[int, ...] = (24, 40, 80),
-        dropout: float = 0.2,
+        channels: tuple[int, ...] = (32, 48, 64),
+        dropout: float = 0.1,
     ) -> None:
         super().__init__()
         widths = (input_shape[0], *channels)

@@ -3,7 +3,6 @@
 Shapes: N test records, K classes.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from lightloop.config.metrics import METRICS, is_better
 from lightloop.config.schema import GateConfig
-from lightloop.errors import LightloopError, UsageError
+from lightloop.errors import LightloopError
 from lightloop.evaluation.bootstrap import Difference, paired_difference
 
 Figure = float | int | str | None
@@ -116,12 +115,8 @@ def judge(config: GateConfig, evidence: Evidence, *, seed: int) -> Verdict:
         seed: of the resamples.
 
     Raises:
-        UsageError: the config names a metric that there is not.
         LightloopError: the evidence lacks a metric that the config asks for.
     """
-    _require_metric("gate.metric", config.metric)
-    for name in config.bounds:
-        _require_metric(f"gate.bounds.{name}", name)
     against = (
         _champion(config, evidence, evidence.champion, seed) if evidence.champion else _baseline(config, evidence, seed)
     )
@@ -276,13 +271,6 @@ def _other_classes(champion: Sequence[str], challenger: Sequence[str]) -> str:
     parts = [f"it knows {', '.join(gone)}, which the challenger does not"] if gone else []
     parts += [f"it does not know {', '.join(new)}"] if new else []
     return " and ".join(parts) or "its answers for these records are missing"
-
-
-def _require_metric(key: str, name: str) -> None:
-    if name not in METRICS:
-        close = difflib.get_close_matches(name, METRICS, n=1, cutoff=0.5)
-        guess = f": did you mean {close[0]!r}?" if close else ""
-        raise UsageError(f"{key}: {name!r} is no metric{guess}; valid names are {', '.join(METRICS)}")
 
 
 def _number(value: float | None) -> str:

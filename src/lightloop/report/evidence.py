@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lightloop.config.metrics import Metric
 from lightloop.config.schema import Config
-from lightloop.errors import LightloopError
+from lightloop.evaluation.evidence import read_predictions
 from lightloop.files import file_size, read_json
 from lightloop.project import Project
 
@@ -80,7 +79,7 @@ def read_evidence(config: Config, project: Project, specs: Mapping[str, Metric])
         metrics=read_json(project.metrics),
         classes=read_json(project.classes),
         mistakes=read_json(project.mistakes),
-        predictions=_read_predictions(project.predictions),
+        predictions=read_predictions(project.predictions),
         explanation=_optional(project.explanation_result),
         parity=_optional(project.parity),
         bundle=_optional(project.bundle / "bundle.json"),
@@ -90,13 +89,3 @@ def read_evidence(config: Config, project: Project, specs: Mapping[str, Metric])
 
 def _optional(path: Path) -> Any:
     return read_json(path) if path.exists() else None
-
-
-def _read_predictions(path: Path) -> pa.Table:
-    if not path.exists():
-        raise LightloopError(f"{path} is missing: run `lightloop run`, whose evaluate stage makes it")
-    try:
-        return pq.read_table(path, columns=["id", "label", "prediction", "probabilities"])
-    except (pa.ArrowException, OSError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise LightloopError(f"{path} is not a whole table of predictions ({reason}): run `lightloop run`") from None

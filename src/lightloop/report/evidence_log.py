@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from PIL import Image
 
 from lightloop.config.schema import Config
 from lightloop.data.records import decode_image
 from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError
+from lightloop.evaluation.evidence import read_predictions
 from lightloop.files import read_json
 from lightloop.project import Project
 from lightloop.tracking import close_run, notice, open_run, send_run
@@ -89,7 +89,8 @@ def choose_predictions(predictions: list[Prediction]) -> list[Prediction]:
 
 def _log(run: "wandb.Run", config: Config, project: Project) -> None:
     metrics, gate = read_json(project.metrics), read_json(project.gate)
-    predictions = _read_predictions(project)
+    rows = read_predictions(project.predictions).to_pylist()
+    predictions = [Prediction(row["id"], row["label"], row["prediction"], max(row["probabilities"])) for row in rows]
     run.summary.update(dict(_summary(metrics, gate)))
     run.log(
         {
@@ -113,13 +114,6 @@ def _summary(metrics: dict[str, Any], gate: dict[str, Any]) -> Iterator[tuple[st
     yield "gate/champion", (gate["champion"] or {}).get("version")
     for check in gate["checks"]:
         yield f"gate/{check['name']}", check["passed"]
-
-
-def _read_predictions(project: Project) -> list[Prediction]:
-    table = pq.read_table(project.predictions, columns=["id", "label", "prediction", "probabilities"])
-    return [
-        Prediction(row["id"], row["label"], row["prediction"], max(row["probabilities"])) for row in table.to_pylist()
-    ]
 
 
 def _confusion(config: Config, predictions: list[Prediction]) -> Any:

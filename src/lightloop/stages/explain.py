@@ -14,11 +14,13 @@ from torch import Tensor
 
 from lightloop.config.schema import Config
 from lightloop.data.splits import read_splits
+from lightloop.errors import LightloopError
+from lightloop.evaluation.evidence import read_predictions
 from lightloop.explanation.checks import Curves, attribute, control_checks, doubts, method_checks, order_curves, peers
 from lightloop.explanation.curves import fractions
 from lightloop.explanation.methods import CONTROLS, METHODS
 from lightloop.explanation.pictures import picture_name, save_pictures
-from lightloop.explanation.sample import draw_sample, read_predictions
+from lightloop.explanation.sample import draw_sample
 from lightloop.explanation.subject import build_subject
 from lightloop.files import replacing, write_json
 from lightloop.project import Project
@@ -36,7 +38,11 @@ def explain(config: Config, project: Project) -> None:
     """
     model = load_model(project.checkpoint)
     tables = read_splits(config.data, project.root, config.seed)
-    predictions = read_predictions(project.predictions, tables["test"].column("id").to_pylist())
+    predictions = read_predictions(project.predictions)
+    if predictions.column("id").to_pylist() != tables["test"].column("id").to_pylist():
+        raise LightloopError(
+            f"{project.predictions} is not about the test records of today: run the evaluate stage again"
+        )
     rows = draw_sample(predictions, config.data.classes, config.explain.records, config.seed)
     sample = predictions.take(rows)
     subject = build_subject(config, model, tables["test"].take(rows), sample, tables["train"])

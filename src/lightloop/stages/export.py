@@ -2,13 +2,10 @@
 
 from dataclasses import asdict
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from lightloop.config.schema import Config
 from lightloop.data.records import decode_images
 from lightloop.data.splits import read_splits
-from lightloop.errors import LightloopError
+from lightloop.evaluation.evidence import read_predictions
 from lightloop.files import file_size, write_json
 from lightloop.project import Project
 from lightloop.release.bundle import write_bundle
@@ -29,7 +26,7 @@ def export(config: Config, project: Project) -> None:
         LightloopError: the checkpoint or the predictions are missing or do not fit; the network does not export.
         RefusedError: a record is not as the data spec says.
     """
-    predictions = _read_predictions(project)
+    predictions = read_predictions(project.predictions)
     model = load_model(project.checkpoint)
     manifest = write_bundle(model, project.bundle, data_version=project.data_version())
 
@@ -48,14 +45,3 @@ def export(config: Config, project: Project) -> None:
             "bundle_bytes": file_size(project.bundle),
         },
     )
-
-
-def _read_predictions(project: Project) -> pa.Table:
-    path = project.relative(project.predictions)
-    try:
-        return pq.read_table(project.predictions, columns=["id", "prediction", "probabilities"])
-    except FileNotFoundError:
-        raise LightloopError(f"{path} is missing: run `lightloop run`, whose evaluate stage makes it") from None
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise LightloopError(f"{path} is not a whole Parquet file ({reason}): run the evaluate stage again") from None

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lightloop.config.schema import Config
 from lightloop.data.records import decode_images, label_codes
 from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError, RefusedError, UsageError
+from lightloop.evaluation.evidence import read_predictions
 from lightloop.files import read_json, write_json
 from lightloop.project import Project
 from lightloop.release.champion import identity
@@ -36,7 +36,7 @@ def gate(config: Config, project: Project, *, fail: bool = True) -> None:
 
     digest = verify_bundle(project.bundle)
     classes = read_manifest(project.bundle).classes
-    predictions = _read_predictions(project)
+    predictions = read_predictions(project.predictions)
     evidence = Evidence(
         validation=read_json(project.validation_result),
         parity=read_json(project.parity),
@@ -86,18 +86,6 @@ def _ask_champion(config: Config, project: Project, release: Release, prediction
     schema = predictor.manifest.input
     pixels_NCHW = decode_images(test.column("image").to_pylist(), schema.size, schema.channels)
     return Champion(release.version, predictor.classes, predictor.probabilities(pixels_NCHW))
-
-
-def _read_predictions(project: Project) -> pa.Table:
-    if not project.predictions.exists():
-        raise LightloopError(f"{project.predictions} is missing: run `lightloop run`, whose evaluate stage makes it")
-    try:
-        return pq.read_table(project.predictions)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise LightloopError(
-            f"{project.predictions} is not a whole Parquet file ({reason}): run `lightloop run`"
-        ) from None
 
 
 def _matrix(table: pa.Table, column: str) -> Probabilities:
