@@ -59,17 +59,10 @@ def tell(root: Path, story: Story | None = None) -> tuple[Config, Project]:
     _write(project.metrics, _metrics(labels, predictions))
     _write(project.classes, _classes(story, labels, predictions))
     _write(project.mistakes, _mistakes(story, ids, labels, predictions, probabilities))
-    pq.write_table(
-        pa.table(
-            {
-                "id": ids,
-                "label": labels,
-                "prediction": predictions,
-                "probabilities": pa.array(list(probabilities.astype(np.float32)), pa.list_(pa.float32())),
-            }
-        ),
-        project.predictions,
-    )
+    answers = pa.array(list(probabilities.astype(np.float32)), pa.list_(pa.float32()))
+    columns = {"id": ids, "label": labels, "prediction": predictions}
+    columns |= {"probabilities": answers, "baseline_probabilities": answers}
+    pq.write_table(pa.table(columns), project.predictions)
     if "profile" not in story.without:
         _write(project.profile, _profile(story, labels))
     if "explanation" not in story.without:

@@ -77,6 +77,7 @@ def judged(config: Config, project: Project) -> Project:
         probabilities.append([top if k == code else (1 - top) / (len(classes) - 1) for k in range(len(classes))])
     project.evaluation.mkdir(parents=True)
     columns = {"id": test.column("id"), "label": labels, "prediction": predictions, "probabilities": probabilities}
+    columns["baseline_probabilities"] = probabilities
     pq.write_table(pa.table(columns), project.predictions)
     figures = {"n": 100, "confidence": 0.95, "resamples": 1000}
     metrics = {"accuracy": INTERVAL, "auroc": UNDEFINED}

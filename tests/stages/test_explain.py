@@ -36,6 +36,7 @@ def stand(config, project):
     probabilities = load_model(project.checkpoint).logits(pixels).softmax(1)
     names = [config.data.classes[code] for code in probabilities.argmax(1).tolist()]
     columns = {"id": test["id"], "label": test["label"], "prediction": names, "probabilities": probabilities.tolist()}
+    columns["baseline_probabilities"] = columns["probabilities"]
     pq.write_table(pa.table(columns), project.predictions)
 
 

@@ -51,6 +51,7 @@ def write_evidence(project: Project, config: Config) -> None:
     columns = {
         "id": test["id"],
         "label": test["label"],
+        "prediction": [config.data.classes[code] for code in probabilities_NK.argmax(1)],
         "probabilities": probabilities_NK.tolist(),
         "baseline_probabilities": baseline_NK.tolist(),
     }
