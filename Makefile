@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check format lock bench clean
+.PHONY: help run test test-slow test-all check format lock bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -17,8 +17,10 @@ run: $(READY) ## run the loop: data, training, evaluation, explanation, gate, re
 test: $(READY) data/fashion ## the fast tests
 	@pytest
 
-test-all: $(READY) data/fashion ## every test: also slow ones and those in a browser
-	@pytest -m ""
+test-slow: $(READY) data/fashion ## the other tests: whole loops, killed processes, a browser
+	@pytest -m "slow or browser"
+
+test-all: test test-slow ## every test
 
 check: $(READY) ## format, lint, types, import rules, workflows
 	@ruff format --check --quiet . || (echo "not formatted: run make format"; exit 1)

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from loop_world import clone, make_repository, must, run_small
 from small_project import REPOSITORY, SMALL, make_project
 
 from lightloop.config.compose import compose_config, write_params
@@ -79,3 +80,34 @@ def finished(tmp_path_factory: pytest.TempPathFactory, small_config: Config) -> 
     gate(small_config, project, fail=False)
     report(small_config, project)
     return project
+
+
+# For the slow tier: the loop as a person runs it.
+
+
+@pytest.fixture(scope="session")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A small project under git and DVC, to be cloned."""
+    return make_repository(tmp_path_factory.mktemp("loop") / "origin")
+
+
+@pytest.fixture(scope="session")
+def ran(origin: Project) -> Project:
+    """A clone in which the loop ran once; to be read only."""
+    project = clone(origin.root, origin.root.parent / "ran")
+    done = run_small(project.root)
+    assert done.returncode == 3, done.stdout + done.stderr
+    (project.scratch / "first-output").write_text(done.stdout + done.stderr)
+    return project
+
+
+@pytest.fixture
+def fresh(origin: Project, tmp_path: Path) -> Project:
+    return clone(origin.root, tmp_path / "clone")
+
+
+@pytest.fixture
+def copy(ran: Project, tmp_path: Path) -> Project:
+    """A copy of the clone in which the loop ran, to be changed at will."""
+    must(tmp_path, "cp", "-a", str(ran.root), str(tmp_path / "copy"))
+    return Project(tmp_path / "copy")

@@ -13,6 +13,7 @@ from lightloop.config.compose import compose_config, write_params
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.journal import JOURNAL, Journal, die_with_parent
 from lightloop.project import Project
+from lightloop.tracking import tracking_mode
 
 
 def run_loop(overrides: Sequence[str], *, until: str | None = None) -> None:
@@ -34,6 +35,7 @@ def run_loop(overrides: Sequence[str], *, until: str | None = None) -> None:
         raise UsageError(f"there is no stage {until!r}: the stages are {', '.join(pipeline)}")
     if not (project.root / ".git").exists():
         raise UsageError("this is no git repository, which DVC needs: `git init && git add -A && git commit -m start`")
+    tracking_mode(config)  # a wrong WANDB_MODE is said now, not after the data check
     write_params(project, config)
     _pull_data(project, config.data.path)
 

@@ -77,10 +77,10 @@ def test_faults_are_one_sentence(project: Project, config: Config):
     path = project.root / "data/fashion/train.parquet"
     whole = path.read_bytes()
     path.write_bytes(whole[:1000])
-    with pytest.raises(LightloopError, match=r"train\.parquet is not a whole Parquet file .*dvc checkout --force"):
+    with pytest.raises(LightloopError, match=r"train\.parquet is not a whole Parquet file .*dvc pull --force"):
         read_records(config.data, project.root, "train")
     path.unlink()
-    with pytest.raises(LightloopError, match=r"data/fashion/train\.parquet is missing: get it with `dvc pull"):
+    with pytest.raises(LightloopError, match=r"data/fashion/train\.parquet is missing: get it with `dvc pull --force"):
         read_records(config.data, project.root, "train")
     table = pq.read_table(project.root / "data/fashion/test.parquet")
     pq.write_table(table.rename_columns(["picture", "label"]), path)

@@ -46,7 +46,7 @@ def read_records(spec: DataSpec, root: Path, part: Part) -> pa.Table:
     if path.is_dir():
         return _read_folder(path)
     if not path.exists():
-        raise LightloopError(f"{spec.path}/{spec.files[part]} is missing: get it with `dvc pull data.dvc`")
+        raise LightloopError(f"{spec.path}/{spec.files[part]} is missing: get it with `dvc pull --force data.dvc`")
     return _read_parquet(path, spec, part)
 
 
@@ -65,7 +65,7 @@ def _read_parquet(path: Path, spec: DataSpec, part: Part) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise LightloopError(
-            f"{where} is not a whole Parquet file ({reason}): restore it with `dvc checkout --force data.dvc`"
+            f"{where} is not a whole Parquet file ({reason}): restore it with `dvc pull --force data.dvc`"
         ) from None
     return pa.table(
         {
