@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from lightloop.config.compose import compose_config
 from lightloop.config.schema import Config, ImageAugment
 from lightloop.data.augment import augment_images
 from lightloop.data.image import BatchRows, ImageDataModule
 from lightloop.data.preprocess import ImagePreprocessor
+from lightloop.data.records import read_records
 from lightloop.project import Project
 
 
@@ -88,3 +90,16 @@ def test_erasing_greys_a_rectangle_in_its_share_of_images():
     hit = (erased == 128).flatten(1).any(1).float().mean().item()
     assert 0.4 < hit < 0.6
     assert set(erased.unique().tolist()) == {0, 128}
+
+
+def test_a_folder_of_class_folders_is_divided_and_decoded_like_the_parquet_file(project: Project, repository: Project):
+    records = read_records(compose_config(repository).data, project.root, "train")
+    for row in records.to_pylist():
+        file = project.root / "data/pictures/all" / row["label"] / f"{row['id'].replace('/', '-')}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(row["image"])
+    overrides = ["data.path=data/pictures", "data.files={train: all}", "data.split.test=0.2", "~data.files.test"]
+    module = ImageDataModule(compose_config(repository, overrides), project.root)
+    module.setup()
+    assert {name: len(split) for name, split in module.splits.items()} == {"train": 220, "validation": 20, "test": 60}
+    assert module.splits["test"].labels_N.bincount().tolist() == [6] * 10

@@ -1,0 +1,25 @@
+"""Every benchmark that needs no more than a clone, one after the other: `make bench`.
+
+docs/benchmarks.md keeps the figures.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+BENCHMARKS = ("run_times.py", "training.py", "bootstrap.py")
+
+
+def main() -> None:
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    for name in BENCHMARKS:
+        print(f"\n== {name}", flush=True)
+        subprocess.run([sys.executable, HERE / name], check=True)
+    print("\nfull_accuracy.py needs the full Fashion-MNIST: python benchmarks/full_accuracy.py FOLDER")
+
+
+if __name__ == "__main__":
+    main()
