@@ -7,6 +7,7 @@ validation, after a first epoch that does not count. "Ours" logs to W&B (offline
 """
 
 import io
+import logging
 import statistics
 import sys
 import tempfile
@@ -199,6 +200,8 @@ def main() -> None:
         "Lightning, per sample, 2 workers": lambda: per_sample(config, data, 2),
     }
     untuned = {name: variants[name]() for name in ("raw loop, float32", "Lightning, per sample, 0 workers")}
+    # What Lightning says of devices and of other products is not what is measured.
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     tune_allocator()
     speeds: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(rounds):

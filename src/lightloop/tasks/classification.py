@@ -48,15 +48,13 @@ class Classification(pl.LightningModule):
         self.channels_last = channels_last
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
         classes = len(config.data.classes)
-        metrics = MetricCollection(
-            {
-                "accuracy": MulticlassAccuracy(classes, average="micro"),
-                "f1": MulticlassF1Score(classes, average="macro"),
-            }
-        )
-        self.train_metrics = metrics.clone(prefix="train/")
+        accuracy = MulticlassAccuracy(classes, average="micro")
+        # In training one metric, since each costs time at every step; what is chosen by is measured on validation.
+        self.train_metrics = MetricCollection({"accuracy": accuracy}, prefix="train/")
         self.train_loss = MeanMetric()
-        self.validation_metrics = metrics.clone(prefix="validation/")
+        self.validation_metrics = MetricCollection(
+            {"accuracy": accuracy.clone(), "f1": MulticlassF1Score(classes, average="macro")}, prefix="validation/"
+        )
 
     def forward(self, records: Tensor) -> Tensor:
         """Logits (B, K) of raw records."""
