@@ -104,15 +104,18 @@ def test_a_killed_run_leaves_no_orphan_and_the_next_one_finishes(ran: Project, f
     assert evidence(fresh) == evidence(ran)
 
 
-def test_control_c_ends_everything(fresh: Project):
-    running = start_small(fresh.root)
-    journal = fresh.scratch / "journal"
-    wait_until(lambda: journal.exists() and "start train" in journal.read_text())
+def test_control_c_ends_everything_and_leaves_everything_as_it_was(copy: Project):
+    before = evidence(copy)
+    (copy.scratch / "journal").write_text("")
+    running = start_small(copy.root, "trainer.max_epochs=200", "trainer.patience=200")
+    wait_until(lambda: "start train" in (copy.scratch / "journal").read_text())
+    wait_until(lambda: list(copy.scratch.glob("training/*/last.ckpt")) != [])
     os.killpg(running.pid, signal.SIGINT)
     output, _ = running.communicate(timeout=60)
-    assert running.returncode != 0
-    assert "Traceback" not in output
-    wait_until(lambda: not processes_in(fresh.root), seconds=10)
+    assert running.returncode == 130
+    assert "lightloop: interrupted: run it again to go on" in output
+    wait_until(lambda: not processes_in(copy.root), seconds=10)
+    assert evidence(copy) == before
 
 
 def read_command(pid: int) -> str:

@@ -11,6 +11,8 @@ from lightloop.files import read_json
 from lightloop.project import Project
 
 pytestmark = pytest.mark.slow
+# A network that saw 270 images twice is far below the demo's bounds.
+LOOSE = ("gate.bounds.accuracy=0.05", "gate.bounds.log_loss=9", "gate.bounds.ece=1")
 
 
 def spoil(project: Project, name: str) -> None:
@@ -132,10 +134,12 @@ def test_release_gate_and_rollback(copy: Project):
     assert must(copy.root, "git", "tag").split() == ["model@v0.1.0"]
     must(copy.root, "lightloop", "promote", "--stage", "production", "--force")
     assert "forced" in must(copy.root, "git", "tag", "-n9", "-l", "model#production#1")
-    done = run_small(copy.root)
-    assert done.returncode == 0, "a model is not worse than itself"
+    done = run_small(copy.root, *LOOSE)
     assert "against v0.1.0" in done.stdout
-    done = run_small(copy.root, "trainer.max_epochs=3", "network.dropout=0.1")
+    checks = {check["name"]: check for check in read_json(copy.gate)["checks"]}
+    assert checks["champion"]["passed"], "a model is not worse than itself"
+    assert checks["champion"]["figures"]["value"] == 0
+    run_small(copy.root, *LOOSE, "trainer.max_epochs=3", "network.dropout=0.2")
     verdict = read_json(copy.gate)
     assert verdict["champion"]["version"] == "v0.1.0"
     must(copy.root, "lightloop", "register", "--commit")

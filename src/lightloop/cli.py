@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+INTERRUPTED = 130
 PUSH_HINT = "it is in this clone alone: `git push --follow-tags` publishes it"
 Overrides = Annotated[list[str] | None, typer.Argument(help="Such as network=resnet trainer.max_epochs=3.")]
 Stage = Annotated[str, typer.Option(help="Of the registry: staging or production.")]
@@ -28,7 +29,12 @@ Force = Annotated[bool, typer.Option("--force", help="Against the gate's verdict
 def main() -> None:
     """Run the command line; errors for people become one sentence and their exit code."""
     try:
-        app(standalone_mode=False)
+        # Typer turns Ctrl-C and its own exits into a code that it returns.
+        code = app(standalone_mode=False)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        if code:
+            sys.exit(code)
     except LightloopError as error:
         fail(str(error), error.exit_code)
     except OSError as error:
@@ -36,9 +42,7 @@ def main() -> None:
             raise
         fail(f"the disk is full ({error.filename or 'while writing'}): free some space and run it again", 1)
     except KeyboardInterrupt:
-        fail("interrupted: run it again to go on", 130)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
+        fail("interrupted: run it again to go on", INTERRUPTED)
     except Exception as error:
         # Wrong use that the parser found: it knows the sentence and the code.
         if not hasattr(error, "format_message"):

@@ -73,7 +73,12 @@ def _reproduce(project: Project, pipeline: dict[str, Any], journal: Journal, unt
     """Let DVC run what is not up to date; when a stage fails, put back what stood there before."""
     kept = _Kept(project, pipeline)
     target = [until] if until else []
-    code = _dvc(project, "repro", "--quiet", *target).returncode
+    try:
+        code = _dvc(project, "repro", "--quiet", *target).returncode
+    except KeyboardInterrupt:
+        interrupted = journal.failure()
+        kept.put_back(interrupted[0] if interrupted else None)
+        raise
     if code == 0:
         return
     failure = journal.failure()
