@@ -129,7 +129,7 @@ class OneCycle(Frozen):
 
 
 class StepDecay(Frozen):
-    """Times `factor` at the end of each of `drops` equal parts of the training."""
+    """Times `factor`, `drops` times at equal distances: the training has one part more than there are drops."""
 
     name: Literal["step"]
     drops: Annotated[int, Field(ge=1)] = 3
