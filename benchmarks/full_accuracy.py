@@ -17,7 +17,7 @@ from torch.nn.functional import softmax
 
 from lightloop.config.compose import compose_config
 from lightloop.config.signature import components
-from lightloop.data.image import ImageDataModule
+from lightloop.data.module import build_data
 from lightloop.project import Project
 from lightloop.tasks.checkpoint import build_network, load_model
 from lightloop.training.fit import fit, store
@@ -42,7 +42,7 @@ def accuracy_of_seed(folder: Path, seed: int, overrides: list[str]) -> tuple[flo
             *overrides,
         ],
     )
-    data = ImageDataModule(config, project.root)
+    data = build_data(config, project.root)
     data.setup()
     speed = choose_speed(config.trainer)
     torch.manual_seed(seed)

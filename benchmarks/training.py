@@ -25,10 +25,12 @@ from torchmetrics.classification import MulticlassAccuracy
 from torchvision import transforms
 
 from lightloop.config.compose import compose_config
-from lightloop.config.schema import Config, ImageAugment
+from lightloop.config.image import ImageAugment
+from lightloop.config.schema import Config
 from lightloop.config.signature import components
-from lightloop.data.augment import augment_images
-from lightloop.data.image import BatchRows, ImageDataModule
+from lightloop.data.batches import BatchRows
+from lightloop.data.image.augment import augment_images
+from lightloop.data.module import RecordsModule, build_data
 from lightloop.project import Project
 from lightloop.tasks.checkpoint import build_network
 from lightloop.tasks.optimize import build_optimizer, build_schedule
@@ -63,7 +65,7 @@ class TrainingTime(pl.Callback):
         self.seconds += time.perf_counter() - self._mark
 
 
-def raw_loop(config: Config, data: ImageDataModule, speed: Speed) -> float:
+def raw_loop(config: Config, data: RecordsModule, speed: Speed) -> float:
     """Images a second of the loop that one would write by hand, with the same work in each step."""
     torch.manual_seed(config.seed)
     network = build_network(config).train()
@@ -97,7 +99,7 @@ def raw_loop(config: Config, data: ImageDataModule, speed: Speed) -> float:
     return (EPOCHS - 1) * len(records) / (time.perf_counter() - started)
 
 
-def ours(config: Config, data: ImageDataModule, speed: Speed) -> float:
+def ours(config: Config, data: RecordsModule, speed: Speed) -> float:
     """Images a second of `training.fit` with logging, metrics and checkpoints."""
     torch.manual_seed(config.seed)
     build = components("tasks")[config.task.name].load()
@@ -114,7 +116,7 @@ def ours(config: Config, data: ImageDataModule, speed: Speed) -> float:
 class PerSample(Dataset[tuple[Tensor, int]]):
     """Decoding and transforming one image at a time, as common templates do."""
 
-    def __init__(self, data: ImageDataModule) -> None:
+    def __init__(self, data: RecordsModule) -> None:
         table = data.tables["train"]
         self.images = table.column("image").to_pylist()
         self.labels = data.splits["train"].labels_N.tolist()
@@ -158,7 +160,7 @@ class PlainModule(pl.LightningModule):
         return build_optimizer(self.network, self.config.optimizer)
 
 
-def per_sample(config: Config, data: ImageDataModule, workers: int) -> float:
+def per_sample(config: Config, data: RecordsModule, workers: int) -> float:
     """Images a second of a Lightning loop over a per-sample dataset, float32."""
     torch.manual_seed(config.seed)
     clock = TrainingTime()
@@ -187,7 +189,7 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     project = Project.find(Path(__file__).parent)
     config = compose_config(project, [f"trainer.max_epochs={EPOCHS}", "tracking.mode=offline"])
-    data = ImageDataModule(config, project.root)
+    data = build_data(config, project.root)
     data.setup()
     chosen, plain = choose_speed(config.trainer), Speed("32-true", False, "plain")
     # The peers first, on the allocator as it comes; then everything again with the thresholds that ours sets.

@@ -70,7 +70,7 @@ def tell(root: Path, story: Story | None = None) -> tuple[Config, Project]:
             project.explanation_result, _explanation(project, story, ids, labels, predictions, probabilities, generator)
         )
     if "parity" not in story.without:
-        parity = {"n": len(labels), "max_probability_difference": 2.4e-7, "different_predictions": 0}
+        parity = {"n": len(labels), "max_difference": 2.4e-7, "different_predictions": 0}
         _write(project.parity, {**parity, "opset": 20, "onnx_bytes": 470_000, "bundle_bytes": 940_000})
     if "bundle" not in story.without:
         libraries = {"torch": "2.15.0", "onnx": "1.23.2"}
@@ -273,7 +273,7 @@ def _gate(story: Story, tested: int) -> dict[str, Any]:
     value = 0.88 if story.accepted else 0.82
     bound = {"value": value, "low": value - 0.01, "high": value + 0.01}
     trusted = {"methods": 3, "trusted": len(story.trusted)}
-    parity = {"max_probability_difference": 2.4e-7, "different_predictions": 0, "n": tested}
+    parity = {"max_difference": 2.4e-7, "different_predictions": 0, "n": tested}
     difference = {"metric": "accuracy", "value": 0.065, "low": 0.05, "high": 0.08}
     checks = [
         _check("data", True, {"expectations": 8, "failed": 0}, None, "configs/expectations/fashion.json"),

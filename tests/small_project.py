@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from lightloop.config.compose import compose_config, write_params
 from lightloop.files import write_json
 from lightloop.project import Project
-from lightloop.quality.metadata import read_metadata
-from lightloop.quality.suite import suite_for
+from lightloop.quality.image.metadata import read_metadata
+from lightloop.quality.image.suite import suite_for
 
 REPOSITORY = Path(__file__).parent.parent
 # Small enough for seconds, large enough to learn something.

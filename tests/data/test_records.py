@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from lightloop.config.schema import Config, DataSpec
-from lightloop.data.records import decode_image, decode_images, label_codes, read_records
+from lightloop.config.image import Config, ImageSpec
+from lightloop.data.image.records import decode_image, decode_images, label_codes, read_records
 from lightloop.errors import LightloopError, RefusedError
 from lightloop.project import Project
 
@@ -21,8 +21,8 @@ def png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def spec_of(config: Config, **changes) -> DataSpec:
-    return DataSpec.model_validate(config.data.model_dump() | changes)
+def spec_of(config: Config, **changes) -> ImageSpec:
+    return ImageSpec.model_validate(config.data.model_dump() | changes)
 
 
 @pytest.fixture

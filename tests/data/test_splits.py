@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lightloop.config.schema import Config, DataSpec
+from lightloop.config.image import Config, ImageSpec
 from lightloop.data.splits import read_splits, stratified_rows
 from lightloop.errors import RefusedError
 from lightloop.project import Project
@@ -38,7 +38,7 @@ def test_predefined_test_and_drawn_test(project: Project, config: Config):
     splits = read_splits(config.data, project.root, 42)
     assert {name: len(table) for name, table in splits.items()} == {"train": 270, "validation": 30, "test": 100}
     drawn = config.data.model_dump() | {"files": {"train": "train.parquet"}, "split": {"test": 0.2, "validation": 0.1}}
-    splits = read_splits(DataSpec.model_validate(drawn), project.root, 42)
+    splits = read_splits(ImageSpec.model_validate(drawn), project.root, 42)
     ids = [set(table.column("id").to_pylist()) for table in splits.values()]
     assert len(set.union(*ids)) == sum(map(len, ids)) == 300
     assert len(splits["test"]) == 60

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lightloop.evaluation.baseline import POSITIONS, baseline_probabilities, baseline_size
+from lightloop.evaluation.baselines.image_classification import POSITIONS, baseline_probabilities, baseline_size
 
 
 def pictures(seed, records=120, classes=3):

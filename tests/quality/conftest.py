@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from pictures import encode
 
-from lightloop.config.schema import DataSpec
+from lightloop.config.image import ImageSpec
 
 Rows = list[dict[str, Any]]
 CLASSES = ("cat", "dog", "owl")
@@ -18,8 +18,8 @@ SCHEMA = pa.schema([("image", pa.binary()), ("label", pa.string())])
 
 
 @pytest.fixture(scope="session")
-def spec() -> DataSpec:
-    return DataSpec(
+def spec() -> ImageSpec:
+    return ImageSpec(
         name="pets",
         modality="image",
         problem="classification",
@@ -48,7 +48,7 @@ def parts() -> dict[str, Rows]:
     return {"train": rows(12), "test": rows(4)}
 
 
-def write_parts(root: Path, spec: DataSpec, parts: dict[str, Rows]) -> Path:
+def write_parts(root: Path, spec: ImageSpec, parts: dict[str, Rows]) -> Path:
     (root / spec.path).mkdir(parents=True, exist_ok=True)
     for part, rows in parts.items():
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), root / spec.path / f"{part}.parquet")
@@ -56,6 +56,6 @@ def write_parts(root: Path, spec: DataSpec, parts: dict[str, Rows]) -> Path:
 
 
 @pytest.fixture
-def write(tmp_path: Path, spec: DataSpec) -> Callable[[dict[str, Rows]], Path]:
+def write(tmp_path: Path, spec: ImageSpec) -> Callable[[dict[str, Rows]], Path]:
     """Write parts as Parquet files below a project's folder, and return that folder."""
     return lambda parts: write_parts(tmp_path, spec, parts)

@@ -10,8 +10,8 @@ from pictures import decode, encode
 
 from lightloop.errors import UsageError
 from lightloop.quality.check import run_suite
-from lightloop.quality.metadata import read_metadata
-from lightloop.quality.suite import suite_for
+from lightloop.quality.image.metadata import read_metadata
+from lightloop.quality.image.suite import suite_for
 
 MARKUP = "<script>alert(1)</script>"
 

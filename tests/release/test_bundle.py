@@ -17,8 +17,8 @@ import torch
 from safetensors.torch import load_file
 
 from lightloop.config.compose import compose_config, validate_config
-from lightloop.data.preprocess import ImagePreprocessor
-from lightloop.data.records import decode_images
+from lightloop.data.image.preprocessor import ImagePreprocessor
+from lightloop.data.image.records import decode_images
 from lightloop.errors import LightloopError
 from lightloop.files import file_size
 from lightloop.project import Project
@@ -282,14 +282,14 @@ def test_parity_counts_what_differs() -> None:
     told = predictions(["a", "b", "b"], [[0.6, 0.4], [0.375, 0.625], [0.25, 0.75]])
     parity = measure_parity(["test/0", "test/1", "test/2"], ["a", "b"], answers, told)
     assert (parity.n, parity.different_predictions) == (3, 1)
-    assert parity.max_probability_difference == pytest.approx(0.125, abs=1e-7)
+    assert parity.max_difference == pytest.approx(0.125, abs=1e-7)
 
 
 def test_parity_of_the_same_is_zero() -> None:
     answers = np.random.default_rng(0).dirichlet(np.ones(3), 50).astype(np.float32)
     told = predictions([["a", "b", "c"][best] for best in answers.argmax(1)], answers.tolist())
     parity = measure_parity([f"test/{row}" for row in range(50)], ["a", "b", "c"], answers, told)
-    assert (parity.max_probability_difference, parity.different_predictions) == (0.0, 0)
+    assert (parity.max_difference, parity.different_predictions) == (0.0, 0)
 
 
 def test_parity_refuses_what_cannot_be_compared() -> None:

@@ -35,7 +35,7 @@ def evidence(right: float = 0.9, **changes: Any) -> Evidence:
     labels_N = np.arange(N) % 3
     accepted = Evidence(
         validation={"success": True, "suite": "fashion", "checks": [{"name": "x", "success": True}] * 2},
-        parity={"n": N, "max_probability_difference": 1e-6, "different_predictions": 0},
+        parity={"n": N, "max_difference": 1e-6, "different_predictions": 0},
         metrics={"metrics": {"accuracy": estimate(right), "log_loss": estimate(0.3)}},
         explanation={"methods": {"grad_cam": {"trusted": True}, "gradient_shap": {"trusted": False}}},
         classes=CLASSES,
@@ -90,9 +90,9 @@ def test_checks_are_json_with_everything_that_the_report_shows() -> None:
     ("changes", "failing"),
     [
         ({"validation": {"success": False, "suite": "s", "checks": [{"name": "x", "success": False}]}}, "data"),
-        ({"parity": {"n": N, "max_probability_difference": 2e-4, "different_predictions": 0}}, "parity"),
-        ({"parity": {"n": N, "max_probability_difference": 1e-6, "different_predictions": 1}}, "parity"),
-        ({"parity": {"n": N, "max_probability_difference": None, "different_predictions": 0}}, "parity"),
+        ({"parity": {"n": N, "max_difference": 2e-4, "different_predictions": 0}}, "parity"),
+        ({"parity": {"n": N, "max_difference": 1e-6, "different_predictions": 1}}, "parity"),
+        ({"parity": {"n": N, "max_difference": None, "different_predictions": 0}}, "parity"),
         ({"metrics": {"metrics": {"accuracy": estimate(0.79), "log_loss": estimate(0.3)}}}, "bounds.accuracy"),
         ({"metrics": {"metrics": {"accuracy": estimate(0.9), "log_loss": estimate(0.6)}}}, "bounds.log_loss"),
         ({"metrics": {"metrics": {"accuracy": estimate(None), "log_loss": estimate(0.3)}}}, "bounds.accuracy"),

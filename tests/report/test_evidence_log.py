@@ -17,7 +17,7 @@ from wandb_reader import RunFile, read_runs
 
 from lightloop.config.compose import compose_config, write_params
 from lightloop.config.schema import Config
-from lightloop.data.records import decode_image
+from lightloop.data.image.records import decode_image
 from lightloop.data.splits import read_splits
 from lightloop.files import write_json
 from lightloop.project import Project

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from lightloop.data.preprocess import ImagePreprocessor
-from lightloop.data.records import decode_images
+from lightloop.data.image.preprocessor import ImagePreprocessor
+from lightloop.data.image.records import decode_images
 from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError, RefusedError
 from lightloop.files import read_json

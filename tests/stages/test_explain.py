@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from lightloop.config.compose import compose_config
-from lightloop.data.preprocess import ImagePreprocessor
-from lightloop.data.records import decode_images
+from lightloop.data.image.preprocessor import ImagePreprocessor
+from lightloop.data.image.records import decode_images
 from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError
 from lightloop.files import read_json

@@ -32,14 +32,14 @@ def test_parity_is_recorded_and_small(finished: Project) -> None:
     parity = json.loads(finished.parity.read_text())
     assert list(parity) == [
         "n",
-        "max_probability_difference",
+        "max_difference",
         "different_predictions",
         "opset",
         "onnx_bytes",
         "bundle_bytes",
     ]
     assert parity["n"] == 100
-    assert 0 <= parity["max_probability_difference"] < 1e-5
+    assert 0 <= parity["max_difference"] < 1e-5
     assert parity["different_predictions"] == 0
     assert parity["onnx_bytes"] == (finished.bundle / "model.onnx").stat().st_size
     assert parity["bundle_bytes"] == sum(path.stat().st_size for path in finished.bundle.iterdir())

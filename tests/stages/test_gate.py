@@ -13,7 +13,7 @@ from registry_world import clone, git, write_linear_bundle
 from small_project import shrink
 
 from lightloop.config.schema import Config
-from lightloop.data.records import decode_images, label_codes
+from lightloop.data.image.records import decode_images, label_codes
 from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.files import read_json, write_json
@@ -61,7 +61,7 @@ def write_evidence(project: Project, config: Config) -> None:
     accuracy = float((probabilities_NK.argmax(1) == labels_N).mean())
     estimates = {name: {"value": value, "low": value, "high": value} for name, value in _metrics(accuracy).items()}
     write_json(project.metrics, {"n": len(test), "metrics": estimates})
-    write_json(project.parity, {"n": len(test), "max_probability_difference": 0.0, "different_predictions": 0})
+    write_json(project.parity, {"n": len(test), "max_difference": 0.0, "different_predictions": 0})
     write_json(project.validation_result, {"success": True, "suite": "fashion", "checks": []})
     write_json(project.explanation_result, {"methods": {"grad_cam": {"trusted": True}}})
 
@@ -148,7 +148,7 @@ def test_worse_than_the_champion_is_refused_with_exit_code_3(ready: Project, set
 
 
 def test_no_fail_records_the_refusal_only(ready: Project, settings: Config) -> None:
-    write_json(ready.parity, {"n": 100, "max_probability_difference": 0.5, "different_predictions": 3})
+    write_json(ready.parity, {"n": 100, "max_difference": 0.5, "different_predictions": 3})
     gate(settings, ready, fail=False)
     assert read_json(ready.gate)["verdict"] == "refused"
 

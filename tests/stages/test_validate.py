@@ -9,8 +9,8 @@ from lightloop.config.schema import Config
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.files import write_json
 from lightloop.project import Project
-from lightloop.quality.metadata import read_metadata
-from lightloop.quality.suite import suite_for
+from lightloop.quality.image.metadata import read_metadata
+from lightloop.quality.image.suite import suite_for
 from lightloop.stages.validate import validate
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lightloop.config.schema import SGD, Adam, AdamW, Constant, Cosine, OneCycle, RMSprop, StepDecay
+from lightloop.config.training import SGD, Adam, AdamW, Constant, Cosine, OneCycle, RMSprop, StepDecay
 from lightloop.tasks.optimize import build_optimizer, build_schedule, rate_factor
 
 OPTIMIZERS = [

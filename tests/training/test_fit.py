@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from lightloop.config.compose import compose_config
-from lightloop.config.schema import Config, TrainerConfig
-from lightloop.data.image import ImageDataModule
+from lightloop.config.schema import Config
+from lightloop.config.training import TrainerConfig
+from lightloop.data.module import build_data
 from lightloop.errors import LightloopError
 from lightloop.files import read_json
 from lightloop.project import Project
@@ -119,7 +120,7 @@ def test_early_stopping_keeps_the_best_epoch(project: Project, repository: Proje
 
 def test_the_checkpoint_needs_nothing_else(project: Project, three_epochs: Config):
     train(three_epochs, project)
-    data = ImageDataModule(three_epochs, project.root)
+    data = build_data(three_epochs, project.root)
     data.setup()
     model = load_model(project.checkpoint)
     assert model.config == three_epochs

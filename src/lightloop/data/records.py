@@ -1,32 +1,24 @@
-"""Image records as they lie on disk: a Parquet file or a folder of class folders, read into one table.
+"""Records as they lie on disk, read into one table, whatever the modality. No torch.
 
-The one reader for the data check, training, evaluation and the champion's evaluation. It does not import torch.
+The one reader for the data check, training, evaluation and the champion's evaluation.
 
-Shapes: N records, C channels, H height, W width.
+Shapes: N records.
 """
 
-import io
+import importlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-from lightloop.config.schema import DataSpec
-from lightloop.errors import LightloopError, RefusedError
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-SCHEMA = pa.schema([("id", pa.string()), ("image", pa.large_binary()), ("label", pa.string())])
-Part = Literal["train", "test"]
+from lightloop.config.data import Part
+from lightloop.config.schema import AnySpec
+from lightloop.errors import RefusedError
 
 
-def read_records(spec: DataSpec, root: Path, part: Part) -> pa.Table:
+def read_records(spec: AnySpec, root: Path, part: Part) -> pa.Table:
     """All records of one of the spec's files.
 
     Args:
@@ -35,112 +27,16 @@ def read_records(spec: DataSpec, root: Path, part: Part) -> pa.Table:
         part: which of `spec.files`.
 
     Returns:
-        A table with the columns `id` (unique within the part), `image` (encoded bytes, null where missing) and
-        `label` (null where missing).
+        A row a record. `id` is unique within the part; `label` is the target, null where it is missing: a string for
+        classes, a float for numbers. An image is in `image` (encoded bytes), a text in `text`; a table's features
+        keep their own names. Columns with the roles `group`, `time`, `sensitive`, `slice` and `auxiliary` keep theirs.
 
     Raises:
         LightloopError: the file is missing or not readable.
         RefusedError: a column that the spec names is missing or of the wrong kind.
     """
-    path = root / spec.path / spec.files[part]
-    if path.is_dir():
-        return _read_folder(path)
-    if not path.exists():
-        raise LightloopError(f"{spec.path}/{spec.files[part]} is missing: get it with `dvc pull --force data.dvc`")
-    return _read_parquet(path, spec, part)
-
-
-def _read_parquet(path: Path, spec: DataSpec, part: Part) -> pa.Table:
-    where = f"{spec.path}/{spec.files[part]}"
-    try:
-        file = pq.ParquetFile(path)
-        names = file.schema_arrow.names
-        absent = [name for name in (spec.feature, spec.target) if name not in names]
-        if absent:
-            raise RefusedError(
-                f"{where} has no column {absent[0]!r} (it has {', '.join(names)}): "
-                f"name the right one in configs/data/{spec.name}.yaml"
-            )
-        table = file.read(columns=[spec.feature, spec.target])
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise LightloopError(
-            f"{where} is not a whole Parquet file ({reason}): restore it with `dvc pull --force data.dvc`"
-        ) from None
-    return pa.table(
-        {
-            "id": [f"{part}/{row}" for row in range(len(table))],
-            "image": _image_bytes(table.column(spec.feature), where),
-            "label": table.column(spec.target).cast(pa.string()),
-        },
-        schema=SCHEMA,
-    )
-
-
-def _image_bytes(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
-    """Plain bytes, or the struct of bytes and path that the datasets library writes."""
-    kind = column.type
-    if pa.types.is_struct(kind) and "bytes" in [field.name for field in kind]:
-        column = pc.struct_field(column, "bytes")
-        kind = column.type
-    if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
-        raise RefusedError(f"{where} has images of type {kind}: expected bytes, or a struct of bytes and path")
-    return column.cast(pa.large_binary())
-
-
-def _read_folder(path: Path) -> pa.Table:
-    files = sorted(file for file in path.glob("*/*") if file.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise LightloopError(f"{path} holds no images: expected one folder a class with images in it")
-    return pa.table(
-        {
-            "id": [file.relative_to(path).as_posix() for file in files],
-            "image": [file.read_bytes() for file in files],
-            "label": [file.parent.name for file in files],
-        },
-        schema=SCHEMA,
-    )
-
-
-def decode_image(encoded: bytes, size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
-    """One encoded image as pixels (C, H, W), uint8 in 0 to 255; other sizes are scaled with antialiasing.
-
-    Raises:
-        RefusedError: the bytes are no image that can be decoded.
-
-    Examples:
-        >>> buffer = io.BytesIO()
-        >>> Image.new("RGB", (4, 4), "white").save(buffer, "PNG")
-        >>> decode_image(buffer.getvalue(), (2, 2), channels=1).tolist()
-        [[[255, 255], [255, 255]]]
-    """
-    try:
-        with Image.open(io.BytesIO(encoded)) as opened:
-            image = opened.convert("L" if channels == 1 else "RGB")
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise RefusedError(f"an image of {len(encoded)} bytes does not decode ({error})") from None
-    height, width = size
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image, dtype=np.uint8)
-    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def decode_images(encoded: Sequence[bytes], size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
-    """Many encoded images as pixels (N, C, H, W), uint8. Pillow decodes without the interpreter lock: threads help.
-
-    Raises:
-        RefusedError: one of them does not decode.
-    """
-    pixels = np.empty((len(encoded), channels, *size), dtype=np.uint8)
-
-    def decode(row: int) -> None:
-        pixels[row] = decode_image(encoded[row], size, channels)
-
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        for _ in pool.map(decode, range(len(encoded)), chunksize=256):
-            pass
-    return pixels
+    table: pa.Table = importlib.import_module(f"lightloop.data.{spec.modality}.records").read(spec, root, part)
+    return table
 
 
 def label_codes(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:

@@ -1,61 +1,38 @@
-"""The simpler model that the network must beat: logistic regression on pixels.
+"""The simpler model that a network must beat, by modality and problem."""
 
-Shapes: N records, C channels, H height, W width, D features, K classes.
-"""
+import importlib
+from collections.abc import Mapping
+from typing import Any
 
-import math
-
-import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
-# More positions cost time and add little to a linear model: larger images are scaled down to as many.
-POSITIONS = 32 * 32
-# Of C in 0.01, 0.1 and 1, the best on the validation split of the demo data: log loss 0.46 (0.53 and 0.51).
-INVERSE_REGULARISATION = 0.1
-# Stops after some 90 steps instead of 200 at scikit-learn's 0.0001, with the same validation log loss.
-TOLERANCE = 1e-3
+from lightloop.config.schema import AnySpec, Config
+from lightloop.data.splits import SplitName
 
 
-def baseline_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width at which the baseline sees images of `size`: scaled, in proportion, to at most POSITIONS.
-
-    Examples:
-        >>> baseline_size((28, 28)), baseline_size((128, 64))
-        ((28, 28), (45, 22))
-    """
-    height, width = size
-    scale = min(1.0, math.sqrt(POSITIONS / (height * width)))
-    return max(1, int(height * scale)), max(1, int(width * scale))
-
-
-def baseline_probabilities(
-    train_NCHW: NDArray[np.uint8], labels_N: NDArray[np.int64], test_NCHW: NDArray[np.uint8], classes: int
-) -> NDArray[np.float32]:
-    """Train logistic regression on some records and answer others.
-
-    On Fashion-MNIST with all 60,000 images the best one published reaches an accuracy of 0.842 (arXiv:1708.07747).
+def baseline_answers(
+    config: Config, splits: Mapping[SplitName, pa.Table], questions: pa.Table
+) -> dict[str, NDArray[Any]]:
+    """Train the simpler model and let it answer.
 
     Args:
-        train_NCHW: pixels to train on, uint8.
-        labels_N: their classes, 0 to `classes` - 1. A class without a record gets probability 0.
-        test_NCHW: pixels to answer, uint8; as many of them as there are.
-        classes: K.
+        config: of the run.
+        splits: tables of `data.splits.read_splits`; it is trained on `train`, and may choose by `validation`.
+        questions: what the model is asked (`Problem.questions`).
 
     Returns:
-        Probabilities of the test records, (N, K), float32. The same input gives the same answer.
+        Its answers by name, as `tasks.checkpoint.Model.answers` gives the model's. The same input, the same answers.
     """
-    present = np.unique(labels_N)
-    probabilities_NK = np.zeros((len(test_NCHW), classes), dtype=np.float32)
-    if len(present) == 1:  # nothing to tell apart
-        probabilities_NK[:, present] = 1.0
-        return probabilities_NK
-    model = LogisticRegression(C=INVERSE_REGULARISATION, tol=TOLERANCE, max_iter=1000)
-    model.fit(_features(train_NCHW), labels_N)
-    probabilities_NK[:, present] = model.predict_proba(_features(test_NCHW))
-    return probabilities_NK
+    answers: dict[str, NDArray[Any]] = _module(config.data).answers(config, splits, questions)
+    return answers
 
 
-def _features(pixels_NCHW: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Pixels as rows (N, D), 0 to 1. One scale for all, so that edges that are nearly always empty stay small."""
-    return pixels_NCHW.reshape(len(pixels_NCHW), -1).astype(np.float32) / np.float32(255)
+def baseline_title(spec: AnySpec) -> str:
+    """What the simpler model is, for people."""
+    title: str = _module(spec).TITLE
+    return title
+
+
+def _module(spec: AnySpec) -> Any:
+    return importlib.import_module(f"lightloop.evaluation.baselines.{spec.modality}_{spec.problem}")

@@ -11,14 +11,14 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from lightloop.config.metrics import METRICS
-
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int32]
 
 BINS = 15  # of the calibration error: Guo et al. 2017 (arXiv:1706.04599)
 # Below it a probability counts as it, as in scikit-learn for float32: one record costs at most 15.9 nats.
 SMALLEST = float(np.finfo(np.float32).eps)
+# The metrics of a classifier, in the order of display.
+CLASSIFICATION = ("accuracy", "macro_f1", "auroc", "log_loss", "brier", "ece")
 CLASS_METRICS = ("precision", "recall", "f1")
 
 
@@ -47,10 +47,12 @@ class WeightedMetrics:
         self,
         labels_N: NDArray[np.int64],
         probabilities_NK: NDArray[np.floating],
-        names: Collection[str] = tuple(METRICS),
+        names: Collection[str] = CLASSIFICATION,
     ) -> None:
         check_probabilities(labels_N, probabilities_NK)
-        self.names = tuple(name for name in METRICS if name in names)
+        self.names = tuple(name for name in CLASSIFICATION if name in names)
+        self.records = len(labels_N)
+        self.block = 1
         self.labels_N = labels_N
         self.classes = probabilities_NK.shape[1]
         self.predictions_N = probabilities_NK.argmax(1)
@@ -84,15 +86,16 @@ class WeightedMetrics:
         """Precision, recall and F1 of each class, (R, K), for each weighting; needs `macro_f1` among the names."""
         return self._class_ratios(self._summed(weights_RN)["macro_f1"])
 
-    def calibration_noise(self, weights_RN: Counts) -> Floats:
-        """How far (R,) the bins' gaps lie, summed without sign, from those with every weight one; needs `ece`.
+    def noise(self, weights_RN: Counts) -> dict[str, Floats]:
+        """Of `ece`: how far (R,) the bins' gaps lie, summed without sign, from those with every weight one.
 
         By the triangle inequality no calibration error can move by more than that between two weightings.
         """
+        if "ece" not in self.sums:
+            return {}
         gaps_NM = self.sums["ece"]
         resampled_RM = weights_RN.astype(np.float64) @ gaps_NM / weights_RN.sum(1, keepdims=True)
-        noise_R: Floats = np.abs(resampled_RM - gaps_NM.mean(0)).sum(1)
-        return noise_R
+        return {"ece": np.abs(resampled_RM - gaps_NM.mean(0)).sum(1)}
 
     def _summed(self, weights_RN: Counts) -> dict[str, Floats]:
         """The weighted sums of every metric's columns, by one matrix product."""

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from lightloop.config.schema import Config
-from lightloop.data.records import decode_images
 from lightloop.explanation.methods import Method, Reference, frozen
 from lightloop.tasks.checkpoint import Model, build_network
 
@@ -87,29 +86,29 @@ def build_subject(config: Config, model: Model, test: pa.Table, predictions: pa.
     Raises:
         RefusedError: an image does not decode.
     """
-    pixels_NCHW = _pixels(config, test)
+    pixels_NCHW = _pixels(model, test)
     drawn = np.random.default_rng(config.seed).permutation(len(train))[: max(BASELINE_RECORDS, config.explain.samples)]
-    train_NCHW = _pixels(config, train.take(drawn))
+    train_NCHW = _pixels(model, train.take(drawn))
     classes = model.config.data.classes
     with torch.random.fork_rng(devices=[]):
         # Not the seed of the run, with which training started.
         torch.manual_seed(config.seed + 1)
-        fresh = build_network(model.config)
+        fresh = build_network(model.config, model.preprocessor.inputs)
     return Subject(
         network=frozen(model.network),
         fresh=frozen(fresh),
         pixels_NCHW=pixels_NCHW,
-        x_NCHW=model.preprocessor(pixels_NCHW),
+        x_NCHW=model.preprocessor(pixels_NCHW)[0],
         targets_N=torch.tensor([classes.index(name) for name in predictions.column("prediction").to_pylist()]),
         reference=Reference(
-            baseline_CHW=model.preprocessor(train_NCHW.float().mean(0)),
-            baselines_SCHW=model.preprocessor(train_NCHW[: config.explain.samples]),
+            baseline_CHW=model.preprocessor(train_NCHW.float().mean(0, keepdim=True))[0][0],
+            baselines_SCHW=model.preprocessor(train_NCHW[: config.explain.samples])[0],
             steps=config.explain.steps,
             seed=config.seed,
         ),
     )
 
 
-def _pixels(config: Config, table: pa.Table) -> Tensor:
-    spec = config.data
-    return torch.from_numpy(decode_images(table.column("image").to_pylist(), spec.size, spec.channels))
+def _pixels(model: Model, table: pa.Table) -> Tensor:
+    (pixels_NCHW,) = model.preprocessor.encode(table)
+    return pixels_NCHW

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from lightloop.networks._inputs import ImageInputs
+
 
 class CNN(nn.Module):
     """Convolutional network of stages: each halves the resolution; then the mean over positions and a linear layer.
@@ -15,7 +17,7 @@ class CNN(nn.Module):
     Activations are modules, each used once, so that attribution methods can hook them.
 
     Args:
-        input_shape: (C, H, W) of one preprocessed record.
+        inputs: size and channels of the images.
         outputs: K, the number of classes.
         channels: width of each stage; two convolutions a stage but for the first.
         dropout: probability, before the linear layer.
@@ -24,7 +26,7 @@ class CNN(nn.Module):
 
     Examples:
         >>> import torch
-        >>> CNN((1, 28, 28), 10)(torch.zeros(2, 1, 28, 28)).shape
+        >>> CNN(ImageInputs(1, 28, 28), 10)(torch.zeros(2, 1, 28, 28)).shape
         torch.Size([2, 10])
     """
 
@@ -33,14 +35,14 @@ class CNN(nn.Module):
 
     def __init__(
         self,
-        input_shape: tuple[int, ...],
+        inputs: ImageInputs,
         outputs: int,
         *,
         channels: tuple[int, ...] = (32, 48, 64),
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        widths = (input_shape[0], *channels)
+        widths = (inputs.channels, *channels)
         self.stages = nn.Sequential(
             *(_stage(a, b, first=i == 0) for i, (a, b) in enumerate(zip(widths, channels, strict=False)))
         )

@@ -7,12 +7,14 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from lightloop.networks._inputs import ImageInputs
+
 
 class ResNet(nn.Module):
     """Residual network: a stem, then groups of basic blocks; each group but the first halves the resolution.
 
     Args:
-        input_shape: (C, H, W) of one preprocessed record.
+        inputs: size and channels of the images.
         outputs: K, the number of classes.
         channels: width of each group.
         blocks: basic blocks a group.
@@ -22,7 +24,7 @@ class ResNet(nn.Module):
 
     Examples:
         >>> import torch
-        >>> ResNet((3, 32, 32), 5, channels=(8, 16), blocks=1)(torch.zeros(2, 3, 32, 32)).shape
+        >>> ResNet(ImageInputs(3, 32, 32), 5, channels=(8, 16), blocks=1)(torch.zeros(2, 3, 32, 32)).shape
         torch.Size([2, 5])
     """
 
@@ -31,7 +33,7 @@ class ResNet(nn.Module):
 
     def __init__(
         self,
-        input_shape: tuple[int, ...],
+        inputs: ImageInputs,
         outputs: int,
         *,
         channels: tuple[int, ...] = (32, 64, 128),
@@ -40,7 +42,7 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(input_shape[0], channels[0], 3, padding=1, bias=False), nn.BatchNorm2d(channels[0]), nn.ReLU()
+            nn.Conv2d(inputs.channels, channels[0], 3, padding=1, bias=False), nn.BatchNorm2d(channels[0]), nn.ReLU()
         )
         layers: list[nn.Module] = []
         width = channels[0]

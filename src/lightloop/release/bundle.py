@@ -9,21 +9,24 @@ import logging
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import cast
 
 import onnx
 import torch
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from lightloop.errors import LightloopError
+from lightloop.evaluation.problem import problem_of
 from lightloop.files import replacing, write_json
 from lightloop.serving.manifest import (
     FORMAT,
     GRAPH,
     HASHES,
     MANIFEST,
+    PREPROCESSING,
     WEIGHTS,
-    ImageInput,
+    AnyInput,
     Manifest,
     Output,
     hash_files,
@@ -38,9 +41,10 @@ WRITERS = ("onnx", "onnxscript", "safetensors", "torch")
 def write_bundle(model: Model, folder: Path, *, data_version: str | None) -> Manifest:
     """Write a model as a bundle: whole, or not at all.
 
-    The folder holds `model.onnx` (pixels in, logits and probabilities out; the preprocessing and the softmax are
-    part of the graph), `model.safetensors` (the state of `preprocessor.` and `network.`), `bundle.json` (a
-    `Manifest`) and `hashes.json`. The same model and versions give the same bytes; nothing names a path or a time.
+    The folder holds `model.onnx` (raw records in, answers out; what of the preprocessing is arithmetic is part of the
+    graph), `preprocessing/` (what is not, such as a tokenizer), `model.safetensors` (the state of `preprocessor.` and
+    `network.`), `bundle.json` (a `Manifest`) and `hashes.json`. The same model and versions give the same bytes;
+    nothing names a path or a time.
 
     Args:
         model: in evaluation mode, on the CPU.
@@ -53,40 +57,33 @@ def write_bundle(model: Model, folder: Path, *, data_version: str | None) -> Man
     Raises:
         LightloopError: the network uses an operation that ONNX does not have.
     """
-    manifest = describe(model, data_version)
     graph = export_graph(model)
+    manifest = describe(model, graph, data_version)
     with replacing(folder) as temporary:
         temporary.mkdir()
-        (temporary / GRAPH).write_bytes(graph)
+        (temporary / GRAPH).write_bytes(graph.SerializeToString(deterministic=True))
         (temporary / WEIGHTS).write_bytes(save(_state(model)))
+        for name, content in model.preprocessor.files().items():
+            (temporary / PREPROCESSING).mkdir(exist_ok=True)
+            (temporary / PREPROCESSING / name).write_bytes(content)
         write_json(temporary / MANIFEST, manifest.model_dump(mode="json"))
         write_json(temporary / HASHES, hash_files(temporary))
     return manifest
 
 
-def describe(model: Model, data_version: str | None) -> Manifest:
+def describe(model: Model, graph: onnx.ModelProto, data_version: str | None) -> Manifest:
     """The manifest of a model's bundle."""
     config = model.config
-    spec = config.data
-    classes = len(spec.classes)
     return Manifest(
         format=FORMAT,
         name=config.name,
-        modality=spec.modality,
-        problem=spec.problem,
-        classes=spec.classes,
-        input=ImageInput(
-            name="image",
-            dtype="uint8",
-            shape=(None, spec.channels, *spec.size),
-            range=(0, 255),
-            channels=spec.channels,
-            size=spec.size,
-        ),
-        outputs=(
-            Output(name="logits", dtype="float32", shape=(None, classes)),
-            Output(name="probabilities", dtype="float32", shape=(None, classes)),
-        ),
+        modality=config.data.modality,
+        problem=config.data.problem,
+        classes=config.data.classes,
+        answer=problem_of(config.data).answer,
+        input=cast("AnyInput", model.preprocessor.input),
+        files=tuple(model.preprocessor.files()),
+        outputs=tuple(_output(value) for value in graph.graph.output),
         parameters=sum(parameter.numel() for parameter in model.network.parameters()),
         data_version=data_version,
         opset=OPSET,
@@ -95,35 +92,42 @@ def describe(model: Model, data_version: str | None) -> Manifest:
     )
 
 
-class _Answer(nn.Module):
-    """What becomes the graph: pixels (B, C, H, W), uint8, to logits and probabilities (B, K), float32."""
-
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.preprocessor = model.preprocessor
-        self.network = model.network
-
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        logits_BK: Tensor = self.network(self.preprocessor(image))
-        return logits_BK, logits_BK.softmax(1)
+def _output(value: onnx.ValueInfoProto) -> Output:
+    kind = value.type.tensor_type
+    shape = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim)
+    return Output(name=value.name, dtype=onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name, shape=shape)
 
 
-def export_graph(model: Model) -> bytes:
-    """The model as an ONNX file's bytes: input `image`, outputs `logits` and `probabilities`, any batch size.
+def export_graph(model: Model) -> onnx.ModelProto:
+    """The model as one graph: `preprocessor.input.feeds` in, named answers out, any batch size.
 
     Raises:
         LightloopError: the network uses an operation that ONNX does not have.
     """
-    spec = model.config.data
-    example_BCHW = torch.zeros(2, spec.channels, *spec.size, dtype=torch.uint8)
+    graph = _network_graph(model)
+    encoding = model.preprocessor.encoding_graph()
+    if encoding is not None:
+        encoding.ir_version = graph.ir_version
+        joined = [(name, name) for name in model.preprocessor.encoded_names]
+        graph = onnx.compose.merge_models(encoding, graph, io_map=joined)
+    _strip(graph)
+    return graph
+
+
+def _network_graph(model: Model) -> onnx.ModelProto:
+    """Encoded records to answers, as torch exports it."""
+    names = model.preprocessor.encoded_names
+    example = model.preprocessor.example()
+    module = model.graph().eval()
+    dynamic = tuple(dict.fromkeys(dims, torch.export.Dim.DYNAMIC) for dims in model.preprocessor.dynamic())
     try:
         with _quiet():
             program = torch.onnx.export(
-                _Answer(model).eval(),
-                (example_BCHW,),
-                input_names=["image"],
-                output_names=["logits", "probabilities"],
-                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+                module,
+                example,
+                input_names=list(names),
+                output_names=list(module.answer.names),
+                dynamic_shapes=(dynamic,),
                 opset_version=OPSET,
                 dynamo=True,
                 verbose=False,
@@ -134,10 +138,8 @@ def export_graph(model: Model) -> bytes:
             "use operations that ONNX has, and no branches that depend on the values of tensors"
         ) from error
     assert program is not None
-    graph = program.model_proto
-    _strip(graph)
-    content: bytes = graph.SerializeToString(deterministic=True)
-    return content
+    graph: onnx.ModelProto = program.model_proto
+    return graph
 
 
 @contextlib.contextmanager

@@ -1,22 +1,15 @@
-"""The gate's rule: from evidence to a verdict. Pure: it reads and writes nothing.
+"""The gate's rule: from evidence to a verdict. Pure: it reads and writes nothing."""
 
-Shapes: N test records, K classes.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from lightloop.config.metrics import METRICS, is_better
 from lightloop.config.schema import GateConfig
 from lightloop.errors import LightloopError
-from lightloop.evaluation.bootstrap import Difference, paired_difference
+from lightloop.evaluation.bootstrap import Difference, Scorer, paired_difference
 
 Figure = float | int | str | None
-Probabilities = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -25,26 +18,23 @@ class Champion:
 
     Attributes:
         version: such as v0.2.0.
-        classes: its label names.
-        probabilities_NK: of the test records, columns in the order of its `classes`; None where its classes are not
-            the challenger's, so that the two can't be compared.
+        scorer: of its answers to the test records; None where it can't be compared with the challenger.
+        reason: why not.
     """
 
     version: str
-    classes: tuple[str, ...]
-    probabilities_NK: Probabilities | None
+    scorer: Scorer | None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the earlier stages found, and the probabilities to compare.
+    """What the earlier stages found, and the answers to compare.
 
     Attributes:
         validation, parity, metrics, explanation: the content of the stages' JSON files.
-        classes: the challenger's label names.
-        labels_N: of the test records, int64, places in `classes`.
-        challenger_NK: probabilities of the same records in the order of `classes`.
-        baseline_NK: those of the baseline.
+        challenger: scorer of the new model's answers to the test records.
+        baseline: that of the simpler model's, on the same records.
         champion: None where nothing stands in production.
     """
 
@@ -52,10 +42,8 @@ class Evidence:
     parity: Mapping[str, Any]
     metrics: Mapping[str, Any]
     explanation: Mapping[str, Any]
-    classes: tuple[str, ...]
-    labels_N: NDArray[np.int64]
-    challenger_NK: Probabilities
-    baseline_NK: Probabilities
+    challenger: Scorer
+    baseline: Scorer
     champion: Champion | None
 
 
@@ -131,20 +119,6 @@ def judge(config: GateConfig, evidence: Evidence, *, seed: int) -> Verdict:
     )
 
 
-def align(probabilities_NK: Probabilities, classes: Sequence[str], wanted: Sequence[str]) -> Probabilities | None:
-    """Put the columns of `classes` into the order of `wanted`; None where they are not the same classes.
-
-    Examples:
-        >>> align(np.array([[0.2, 0.8]]), ["a", "b"], ["b", "a"]).tolist()
-        [[0.8, 0.2]]
-        >>> align(np.array([[0.2, 0.8]]), ["a", "b"], ["a", "c"]) is None
-        True
-    """
-    if sorted(classes) != sorted(wanted):
-        return None
-    return probabilities_NK[:, [list(classes).index(name) for name in wanted]]
-
-
 def _data(validation: Mapping[str, Any]) -> Check:
     checks = validation["checks"]
     failed = [check["name"] for check in checks if not check["success"]]
@@ -161,12 +135,12 @@ def _data(validation: Mapping[str, Any]) -> Check:
 
 
 def _parity(config: GateConfig, parity: Mapping[str, Any]) -> Check:
-    largest, different = parity["max_probability_difference"], parity["different_predictions"]
+    largest, different = parity["max_difference"], parity["different_predictions"]
     passed = largest is not None and largest <= config.max_parity_difference and different == 0
     return Check(
         name="parity",
         passed=passed,
-        figures={"max_probability_difference": largest, "different_predictions": different, "n": parity["n"]},
+        figures={"max_difference": largest, "different_predictions": different, "n": parity["n"]},
         threshold=config.max_parity_difference,
         source="config gate.max_parity_difference",
         message=f"PyTorch and the exported graph differ by {_number(largest)} at most, where "
@@ -193,19 +167,16 @@ def _bound(name: str, bound: float, metrics: Mapping[str, Any]) -> Check:
 
 
 def _champion(config: GateConfig, evidence: Evidence, champion: Champion, seed: int) -> Check:
-    probabilities_NK = champion.probabilities_NK
-    if probabilities_NK is not None:
-        probabilities_NK = align(probabilities_NK, champion.classes, evidence.classes)
-    if probabilities_NK is None:
+    if champion.scorer is None:
         return Check(
             name="champion",
             passed=False,
             figures={"metric": config.metric, "champion": champion.version, "value": None, "low": None, "high": None},
             threshold=-config.margin,
             source="config gate.margin",
-            message=f"{champion.version} can't be compared with: {_other_classes(champion.classes, evidence.classes)}",
+            message=f"{champion.version} can't be compared with: {champion.reason}",
         )
-    difference = _difference(config, evidence, probabilities_NK, seed)
+    difference = _difference(config, evidence, champion.scorer, seed)
     return Check(
         name="champion",
         passed=difference.low is not None and difference.low >= -config.margin,
@@ -217,7 +188,7 @@ def _champion(config: GateConfig, evidence: Evidence, champion: Champion, seed: 
 
 
 def _baseline(config: GateConfig, evidence: Evidence, seed: int) -> Check:
-    difference = _difference(config, evidence, evidence.baseline_NK, seed)
+    difference = _difference(config, evidence, evidence.baseline, seed)
     return Check(
         name="baseline",
         passed=difference.low is not None and difference.low > 0,
@@ -228,11 +199,10 @@ def _baseline(config: GateConfig, evidence: Evidence, seed: int) -> Check:
     )
 
 
-def _difference(config: GateConfig, evidence: Evidence, other_NK: Probabilities, seed: int) -> Difference:
+def _difference(config: GateConfig, evidence: Evidence, other: Scorer, seed: int) -> Difference:
     return paired_difference(
-        evidence.labels_N,
-        evidence.challenger_NK,
-        other_NK,
+        evidence.challenger,
+        other,
         config.metric,
         confidence=config.confidence,
         resamples=config.resamples,
@@ -263,14 +233,6 @@ def _explanation(explanation: Mapping[str, Any]) -> Check:
         message=f"of {len(methods)} explanation methods {len(trusted)} can be trusted"
         + (f" ({', '.join(trusted)})" if trusted else ", and at least 1 is needed"),
     )
-
-
-def _other_classes(champion: Sequence[str], challenger: Sequence[str]) -> str:
-    gone = sorted(set(champion) - set(challenger))
-    new = sorted(set(challenger) - set(champion))
-    parts = [f"it knows {', '.join(gone)}, which the challenger does not"] if gone else []
-    parts += [f"it does not know {', '.join(new)}"] if new else []
-    return " and ".join(parts) or "its answers for these records are missing"
 
 
 def _number(value: float | None) -> str:

@@ -1,6 +1,6 @@
 """Whether the bundle answers as the trained network did.
 
-Shapes: N records, K classes.
+Shapes: N records, M numbers of an answer.
 """
 
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from lightloop.errors import LightloopError
+from lightloop.evaluation.problem import Floats, Problem
 
 
 @dataclass(frozen=True)
@@ -19,25 +19,24 @@ class Parity:
 
     Attributes:
         n: records compared.
-        max_probability_difference: the largest absolute difference of a probability, 0 to 1.
-        different_predictions: records whose most probable class differs.
+        max_difference: the largest absolute difference of a number of an answer: a probability, or a number in the
+            target's unit divided by the largest answer's size.
+        different_predictions: records whose answer differs for who reads it.
     """
 
     n: int
-    max_probability_difference: float
+    max_difference: float
     different_predictions: int
 
 
-def measure_parity(
-    ids: Sequence[str], classes: Sequence[str], probabilities_NK: NDArray[np.float32], predictions: pa.Table
-) -> Parity:
+def measure_parity(problem: Problem, ids: Sequence[str], answers_NM: Floats, predictions: pa.Table) -> Parity:
     """Compare a bundle's answers with those that the evaluate stage wrote down.
 
     Args:
+        problem: what the answers are.
         ids: of the records that the bundle answered.
-        classes: label names in the order of the probabilities.
-        probabilities_NK: the bundle's answers (N, K), float32.
-        predictions: `predictions.parquet`: `id`, `prediction` and `probabilities` of the same records.
+        answers_NM: the bundle's answers.
+        predictions: `predictions.parquet`, of the same records.
 
     Raises:
         LightloopError: the records are others, or an answer is not a number.
@@ -49,16 +48,17 @@ def measure_parity(
         )
     if not len(ids):
         raise LightloopError("the test split is empty, so there is nothing to compare the bundle on: give it records")
-    lost = np.flatnonzero(~np.isfinite(probabilities_NK).all(1))
+    lost = np.flatnonzero(~np.isfinite(answers_NM).reshape(len(ids), -1).all(1))
     if len(lost):
         raise LightloopError(
             f"the exported graph answers {ids[lost[0]]} (and {len(lost) - 1} other records) with what is not a "
             "number: train again with a lower optimizer.lr"
         )
-    expected_NK = np.array(predictions.column("probabilities").to_pylist(), dtype=np.float64)
-    labels = np.array(classes)[probabilities_NK.argmax(1)]
+    expected_NM = problem.written(predictions, "model")
+    # Probabilities are compared as they are; other numbers in proportion to their size.
+    size = max(1.0, float(np.abs(expected_NM).max()))
     return Parity(
         n=len(ids),
-        max_probability_difference=float(np.abs(probabilities_NK - expected_NK).max()),
-        different_predictions=int((labels != np.array(predictions.column("prediction").to_pylist())).sum()),
+        max_difference=float(np.abs(answers_NM - expected_NM).max()) / size,
+        different_predictions=problem.different(answers_NM, expected_NM),
     )

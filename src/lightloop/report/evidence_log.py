@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from lightloop.config.image import ImageSpec
 from lightloop.config.schema import Config
-from lightloop.data.records import decode_image
+from lightloop.data.image.records import decode_image
 from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError
 from lightloop.evaluation.evidence import read_predictions
@@ -132,6 +133,7 @@ def _predictions_table(config: Config, project: Project, chosen: list[Prediction
     import wandb
 
     spec = config.data
+    assert isinstance(spec, ImageSpec)
     test = read_splits(spec, project.root, config.seed)["test"]
     encoded = dict(zip(test.column("id").to_pylist(), test.column("image").to_pylist(), strict=True))
     table = wandb.Table(columns=["id", "image", "label", "prediction", "probability", "correct"])

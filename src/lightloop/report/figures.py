@@ -136,7 +136,7 @@ def words(name: str) -> str:
     """A machine's name as words.
 
     Examples:
-        >>> words("max_probability_difference")
+        >>> words("max_difference")
         'max probability difference'
     """
     return name.replace("_", " ")

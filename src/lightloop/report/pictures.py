@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from lightloop.data.records import decode_image
+from lightloop.data.image.records import decode_image
 
 LONGEST = 192  # pixels: more is not seen in a thumbnail
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lightloop.config.compose import to_yaml
+from lightloop.config.image import ImageSpec
 from lightloop.project import Project
 from lightloop.report import figures, sections
 from lightloop.report.card import card_html, write_card
@@ -41,7 +42,9 @@ def write_site(evidence: Evidence, records: pa.Table, project: Project, folder: 
     shutil.copytree(ROOM / "static", assets)
     spec = evidence.config.data
     wrong = [mistake["id"] for mistake in evidence.mistakes]
-    thumbnails = write_thumbnails(records, wrong, spec.size, spec.channels, assets / "mistakes")
+    thumbnails: dict[str, str] = {}
+    if isinstance(spec, ImageSpec):
+        thumbnails = write_thumbnails(records, wrong, spec.size, spec.channels, assets / "mistakes")
     if evidence.explanation and project.explanation_images.is_dir():
         shutil.copytree(project.explanation_images, assets / "explanation")
     documented = project.data_docs.is_dir()

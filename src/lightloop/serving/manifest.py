@@ -6,10 +6,14 @@ The one description of the deployable, used by who writes it and by who reads it
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lightloop.data.image.input import ImageInput
+from lightloop.data.series.input import SeriesInput
+from lightloop.data.tabular.input import TabularInput
+from lightloop.data.text.input import TextInput
 from lightloop.errors import LightloopError
 
 FORMAT: Final = 1
@@ -17,6 +21,9 @@ GRAPH = "model.onnx"
 WEIGHTS = "model.safetensors"
 MANIFEST = "bundle.json"
 HASHES = "hashes.json"
+PREPROCESSING = "preprocessing"
+# Told apart by `kind`.
+AnyInput = Annotated[ImageInput | TabularInput | TextInput | SeriesInput, Field(discriminator="kind")]
 ANEW = "run `lightloop run` to make it anew, or fetch it again"
 
 
@@ -24,32 +31,12 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ImageInput(_Frozen):
-    """What the graph takes: pixels (batch, channels, height, width), levels from 0 to 255, not yet standardised.
-
-    Attributes:
-        name: of the graph's input.
-        dtype: of an element.
-        shape: None stands for any number of records.
-        range: the least and the greatest level.
-        channels: 1 grey, 3 colour (red, green, blue).
-        size: height, width in pixels; images of other sizes are scaled to it before they enter.
-    """
+class Output(_Frozen):
+    """What the graph answers, a row a record; None in the shape stands for any number."""
 
     name: str
-    dtype: Literal["uint8"]
-    shape: tuple[None, int, int, int]
-    range: tuple[int, int]
-    channels: Literal[1, 3]
-    size: tuple[int, int]
-
-
-class Output(_Frozen):
-    """What the graph answers: (batch, classes), in the order of the manifest's `classes`."""
-
-    name: Literal["logits", "probabilities"]
-    dtype: Literal["float32"]
-    shape: tuple[None, int]
+    dtype: str
+    shape: tuple[int | None, ...]
 
 
 class Manifest(_Frozen):
@@ -60,8 +47,10 @@ class Manifest(_Frozen):
         name: of the project's model.
         modality: of the records.
         problem: what the model solves.
-        classes: label names in the order of the outputs.
-        input: schema of the graph's input.
+        classes: label names in the order of the outputs; empty where nothing is classified.
+        answer: the output that is judged: `probabilities` of classes, `prediction` of numbers.
+        input: schema of a raw record; its `feeds` are the graph's inputs.
+        files: of the preprocessing, which lie in the folder `preprocessing/`, such as a tokenizer.
         outputs: schemas of the graph's outputs.
         parameters: number of trained weights.
         data_version: what DVC calls the data set that the model was trained on, or None where it is not versioned.
@@ -73,10 +62,12 @@ class Manifest(_Frozen):
 
     format: Literal[1]
     name: str
-    modality: Literal["image"]
-    problem: Literal["classification"]
-    classes: tuple[str, ...] = Field(min_length=2)
-    input: ImageInput
+    modality: str
+    problem: str
+    classes: tuple[str, ...]
+    answer: str
+    input: AnyInput
+    files: tuple[str, ...] = ()
     outputs: tuple[Output, ...]
     parameters: int
     data_version: str | None

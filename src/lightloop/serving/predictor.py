@@ -3,17 +3,19 @@
 Shapes: N records, C channels, H height, W width, K classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from lightloop.data.records import decode_images
+from lightloop.data.inputs import Feeds
 from lightloop.errors import LightloopError
-from lightloop.serving.manifest import ANEW, GRAPH, Manifest, read_manifest, verify_bundle
+from lightloop.serving.manifest import ANEW, GRAPH, PREPROCESSING, Manifest, read_manifest, verify_bundle
 
 ort.disable_telemetry_events()
 WARNINGS_OFF = 3
@@ -43,8 +45,11 @@ class Predictor:
         digest: SHA-256 that stands for all files of the bundle.
     """
 
-    def __init__(self, session: ort.InferenceSession, manifest: Manifest, digest: str) -> None:
+    def __init__(
+        self, session: ort.InferenceSession, manifest: Manifest, files: Mapping[str, bytes], digest: str
+    ) -> None:
         self._session = session
+        self._files = files
         self.manifest = manifest
         self.classes = manifest.classes
         self.digest = digest
@@ -75,37 +80,67 @@ class Predictor:
             reason = " ".join(str(error).split())
             raise LightloopError(f"{folder / GRAPH} does not open ({reason}): {ANEW}") from None
         _check_graph(session, manifest, folder)
-        return cls(session, manifest, digest)
+        files = {name: (folder / PREPROCESSING / name).read_bytes() for name in manifest.files}
+        return cls(session, manifest, files, digest)
 
-    def probabilities(self, pixels_NCHW: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
-        """Probability of each class for each record.
+    def answers(self, table: pa.Table, batch_size: int = 256) -> dict[str, NDArray[Any]]:
+        """The answers to raw records by name, (N, ...) each, in the order of the records.
 
         Args:
-            pixels_NCHW: (N, C, H, W), uint8, levels from 0 to 255, of the size and channels of the manifest's input.
+            table: with the feature columns as `data.records.read_records` gives them.
+            batch_size: see `run`.
+
+        Raises:
+            RefusedError: a record is not as the manifest's input says.
+        """
+        return self.run(self.manifest.input.encode(table, self._files), batch_size)
+
+    def run(self, feeds: Feeds, batch_size: int = 256) -> dict[str, NDArray[Any]]:
+        """The graph's answers to encoded records.
+
+        Args:
+            feeds: arrays (N, ...) by the names, dtypes and shapes of `manifest.input.feeds`.
             batch_size: how many records are held as activations at once; it changes speed and memory, not answers
                 (but for rounding, about 1e-6).
 
         Returns:
-            (N, K), float32, 0 to 1, each row with the sum 1; (0, K) for no records.
+            By the names of `manifest.outputs`, (N, ...) each.
 
         Raises:
-            LightloopError: wrong shape or dtype.
+            LightloopError: a wrong name, shape or dtype.
         """
-        _, *record = self.manifest.input.shape
-        if not isinstance(pixels_NCHW, np.ndarray) or pixels_NCHW.dtype != np.uint8:
-            came = getattr(pixels_NCHW, "dtype", type(pixels_NCHW).__name__)
-            raise LightloopError(f"pixels are {came}: expected a NumPy array of uint8, levels 0 to 255")
-        if pixels_NCHW.ndim != 4 or list(pixels_NCHW.shape[1:]) != record:
-            expected = ", ".join(str(length) for length in record)
-            raise LightloopError(f"pixels have the shape {pixels_NCHW.shape}: this bundle expects (N, {expected})")
+        records = self._checked(feeds)
         if batch_size < 1:
             raise LightloopError(f"batch_size is {batch_size}: expected 1 or more")
-        answers_NK = np.empty((len(pixels_NCHW), len(self.classes)), dtype=np.float32)
-        for start in range(0, len(pixels_NCHW), batch_size):
+        names = [output.name for output in self.manifest.outputs]
+        parts = []
+        # No records are one empty batch, so that the answers have their shapes.
+        for start in range(0, max(records, 1), batch_size):
             rows = slice(start, start + batch_size)
-            batch = np.ascontiguousarray(pixels_NCHW[rows])
-            (answers_NK[rows],) = self._session.run(["probabilities"], {self.manifest.input.name: batch})
-        return answers_NK
+            batch = {name: np.ascontiguousarray(values[rows]) for name, values in feeds.items()}
+            parts.append(self._session.run(names, batch))
+        return {name: np.concatenate(chunks) for name, chunks in zip(names, zip(*parts, strict=True), strict=True)}
+
+    def _checked(self, feeds: Feeds) -> int:
+        """The number of records of feeds that fit."""
+        expected = self.manifest.input.feeds
+        if feeds.keys() != expected.keys():
+            raise LightloopError(f"inputs are {', '.join(feeds)}: this bundle expects {', '.join(expected)}")
+        for name, (dtype, shape) in expected.items():
+            values = feeds[name]
+            if not isinstance(values, np.ndarray) or values.dtype.name != dtype:
+                came = getattr(values, "dtype", type(values).__name__)
+                raise LightloopError(f"{name} is {came}: expected a NumPy array of {dtype}")
+            fits = values.ndim == len(shape) and all(
+                wanted in (None, came) for wanted, came in zip(shape, values.shape, strict=True)
+            )
+            if not fits:
+                words = ", ".join("N" if number is None else str(number) for number in shape)
+                raise LightloopError(f"{name} has the shape {values.shape}: this bundle expects ({words})")
+        sizes = {name: len(values) for name, values in feeds.items()}
+        if len(set(sizes.values())) != 1:
+            raise LightloopError(f"inputs have different numbers of records ({sizes}): expected the same")
+        return next(iter(sizes.values()))
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
         """The answer for each encoded image (PNG, JPEG and whatever else Pillow reads), of any size and colour.
@@ -113,9 +148,8 @@ class Predictor:
         Raises:
             RefusedError: an image does not decode.
         """
-        schema = self.manifest.input
-        probabilities_NK = self.probabilities(decode_images(images, schema.size, schema.channels))
-        return [self._prediction(row) for row in probabilities_NK.tolist()]
+        table = pa.table({"image": pa.array(images, pa.large_binary())})
+        return [self._prediction(row) for row in self.answers(table)["probabilities"].tolist()]
 
     def _prediction(self, row: list[float]) -> Prediction:
         best = max(range(len(row)), key=row.__getitem__)
@@ -123,7 +157,13 @@ class Predictor:
 
 
 def _check_graph(session: ort.InferenceSession, manifest: Manifest, folder: Path) -> None:
-    said = {manifest.input.name: manifest.input.shape[1:]} | {out.name: out.shape[1:] for out in manifest.outputs}
-    found = {node.name: tuple(node.shape[1:]) for node in (*session.get_inputs(), *session.get_outputs())}
-    if said != found or "probabilities" not in found or manifest.outputs[0].shape[1] != len(manifest.classes):
+    said = {name: shape[1:] for name, (_, shape) in manifest.input.feeds.items()}
+    said |= {out.name: out.shape[1:] for out in manifest.outputs}
+    found = {
+        # A number that is not fixed has a name in the graph.
+        node.name: tuple(length if isinstance(length, int) else None for length in node.shape[1:])
+        for node in (*session.get_inputs(), *session.get_outputs())
+    }
+    judged = dict(said).get(manifest.answer)
+    if said != found or judged is None or (manifest.classes and judged != (len(manifest.classes),)):
         raise LightloopError(f"{folder / GRAPH} has {found}, but bundle.json says {said}: {ANEW}")

@@ -3,9 +3,9 @@
 from dataclasses import asdict
 
 from lightloop.config.schema import Config
-from lightloop.data.records import decode_images
 from lightloop.data.splits import read_splits
 from lightloop.evaluation.evidence import read_predictions
+from lightloop.evaluation.problem import problem_of
 from lightloop.files import file_size, write_json
 from lightloop.project import Project
 from lightloop.release.bundle import write_bundle
@@ -30,12 +30,12 @@ def export(config: Config, project: Project) -> None:
     model = load_model(project.checkpoint)
     manifest = write_bundle(model, project.bundle, data_version=project.data_version())
 
+    problem = problem_of(config.data)
     predictor = Predictor.load(project.bundle)
     test = read_splits(config.data, project.root, config.seed)["test"]
-    pixels_NCHW = decode_images(test["image"].to_pylist(), config.data.size, config.data.channels)
-    probabilities_NK = predictor.probabilities(pixels_NCHW)
-
-    parity = measure_parity(test["id"].to_pylist(), predictor.classes, probabilities_NK, predictions)
+    questions = problem.questions(config, test)
+    answers = predictor.answers(questions)[problem.answer]
+    parity = measure_parity(problem, questions["id"].to_pylist(), answers, predictions)
     write_json(
         project.parity,
         {

@@ -1,19 +1,18 @@
 """gate: hold the challenger against the thresholds and against what stands in production; write the verdict."""
 
-import numpy as np
 import pyarrow as pa
 
 from lightloop.config.schema import Config
-from lightloop.data.records import decode_images, label_codes
 from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.evaluation.evidence import read_predictions
+from lightloop.evaluation.problem import Problem, problem_of
 from lightloop.files import read_json, write_json
 from lightloop.project import Project
 from lightloop.release.champion import identity
-from lightloop.release.gate import Champion, Evidence, Probabilities, judge
+from lightloop.release.gate import Champion, Evidence, judge
 from lightloop.release.history import Release, production
-from lightloop.serving.manifest import read_manifest, verify_bundle
+from lightloop.serving.manifest import verify_bundle
 from lightloop.serving.predictor import Predictor
 
 
@@ -35,18 +34,16 @@ def gate(config: Config, project: Project, *, fail: bool = True) -> None:
     _refuse_stale(project, release)
 
     digest = verify_bundle(project.bundle)
-    classes = read_manifest(project.bundle).classes
+    problem = problem_of(config.data)
     predictions = read_predictions(project.predictions)
     evidence = Evidence(
         validation=read_json(project.validation_result),
         parity=read_json(project.parity),
         metrics=read_json(project.metrics),
         explanation=read_json(project.explanation_result),
-        classes=classes,
-        labels_N=label_codes(predictions.column("label").to_pylist(), classes),
-        challenger_NK=_matrix(predictions, "probabilities"),
-        baseline_NK=_matrix(predictions, "baseline_probabilities"),
-        champion=_ask_champion(config, project, release, predictions) if release else None,
+        challenger=problem.scorer(predictions, problem.written(predictions, "model")),
+        baseline=problem.scorer(predictions, problem.written(predictions, "baseline")),
+        champion=_ask_champion(config, project, problem, release, predictions) if release else None,
     )
     verdict = judge(config.gate, evidence, seed=config.seed)
 
@@ -75,19 +72,22 @@ def _refuse_stale(project: Project, release: Release | None) -> None:
         )
 
 
-def _ask_champion(config: Config, project: Project, release: Release, predictions: pa.Table) -> Champion:
+def _ask_champion(
+    config: Config, project: Project, problem: Problem, release: Release, predictions: pa.Table
+) -> Champion:
     """The champion's answers for the very records that the challenger was evaluated on."""
     test = read_splits(config.data, project.root, config.seed)["test"]
-    if not all(test.column(name).to_pylist() == predictions.column(name).to_pylist() for name in ("id", "label")):
+    questions = problem.questions(config, test)
+    if not all(questions.column(name).to_pylist() == predictions.column(name).to_pylist() for name in ("id", "label")):
         raise LightloopError(
             f"{project.relative(project.predictions)} is not of the present test records: run `lightloop run`"
         )
     predictor = Predictor.load(project.champion_bundle)
-    schema = predictor.manifest.input
-    pixels_NCHW = decode_images(test.column("image").to_pylist(), schema.size, schema.channels)
-    return Champion(release.version, predictor.classes, predictor.probabilities(pixels_NCHW))
-
-
-def _matrix(table: pa.Table, column: str) -> Probabilities:
-    """A column of lists as (N, K)."""
-    return np.array(table.column(column).to_pylist(), dtype=np.float64)
+    manifest = predictor.manifest
+    if (manifest.modality, manifest.problem) != (config.data.modality, config.data.problem):
+        reason = f"it solves {manifest.modality} {manifest.problem}, not {config.data.modality} {config.data.problem}"
+        return Champion(release.version, None, reason)
+    answers = problem.comparable(manifest.model_dump(), predictor.answers(questions)[problem.answer])
+    if isinstance(answers, str):
+        return Champion(release.version, None, answers)
+    return Champion(release.version, problem.scorer(predictions, answers), "")

@@ -7,7 +7,7 @@ import torch
 from lightloop.config.compose import to_yaml
 from lightloop.config.schema import Config
 from lightloop.config.signature import PACKAGE, components
-from lightloop.data.image import ImageDataModule
+from lightloop.data.module import build_data
 from lightloop.files import write_json
 from lightloop.project import Project
 from lightloop.tasks.checkpoint import build_network
@@ -32,11 +32,11 @@ def train(config: Config, project: Project, *, resume: bool = False) -> None:
     speed = choose_speed(config.trainer)
     tune_allocator()
 
-    data = ImageDataModule(config, project.root)
+    data = build_data(config, project.root)
     data.setup()
 
     torch.manual_seed(config.seed)
-    network = build_network(config)
+    network = build_network(config, data.preprocessor.inputs)
     task_class = components("tasks")[config.task.name].load()
     task = task_class(config, network, data.preprocessor, speed.channels_last, **config.task.arguments())
 

@@ -9,8 +9,7 @@ from lightloop.errors import RefusedError
 from lightloop.files import replacing, write_json
 from lightloop.project import Project
 from lightloop.quality.check import run_suite
-from lightloop.quality.metadata import read_metadata
-from lightloop.quality.profile import profile_of
+from lightloop.quality.modality import profile_of, read_metadata
 from lightloop.quality.suite import load_suite
 from lightloop.quality.table import failures_table
 
@@ -39,7 +38,7 @@ def validate(config: Config, project: Project) -> None:
     with replacing(folder / project.data_docs.name) as docs:
         docs.mkdir()
         (docs / "index.html").write_text(outcome.docs, encoding="utf-8")
-    write_json(folder / project.profile.name, profile_of(metadata))
+    write_json(folder / project.profile.name, profile_of(config.data, metadata))
     write_json(folder / project.validation_result.name, outcome.result)
 
     if outcome.failed:

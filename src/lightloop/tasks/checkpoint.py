@@ -1,23 +1,30 @@
 """A trained model as a checkpoint holds it: loading needs the file alone, and no Lightning.
 
-Shapes: N records, K classes.
+Shapes: N records, B batch, O outputs.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lightloop.config.compose import validate_config
 from lightloop.config.schema import Config
 from lightloop.config.signature import components
-from lightloop.data.preprocess import ImagePreprocessor
+from lightloop.data.module import build_preprocessor
+from lightloop.data.preprocessor import Preprocessor
 from lightloop.errors import LightloopError
+from lightloop.networks._inputs import Inputs
+from lightloop.tasks.answers import Answer, build_answer, count_outputs
 
-# The place of our config in Lightning's checkpoint, written by `training.fit`.
+# The places of our config and files in Lightning's checkpoint, written by `training.fit`.
 CONFIG_KEY = "lightloop_config"
+FILES_KEY = "lightloop_files"
 
 
 @dataclass(frozen=True)
@@ -26,27 +33,59 @@ class Model:
 
     Attributes:
         config: of that run; `config.data.classes` are the label names in the order of the outputs.
-        preprocessor: raw records to what the network takes; pixels (N, C, H, W), uint8, to float32.
-        network: preprocessed records to logits (N, K), float32.
+        preprocessor: raw records to what the network takes.
+        network: preprocessed records to outputs (N, O), float32.
     """
 
     config: Config
-    preprocessor: nn.Module
+    preprocessor: Preprocessor
     network: nn.Module
 
+    def graph(self) -> "Graph":
+        """All of it that is arithmetic, from encoded records to named answers."""
+        return Graph(self.preprocessor, self.network, build_answer(self.config))
+
     @torch.no_grad()
-    def logits(self, records_N: Tensor, batch_size: int = 512) -> Tensor:
-        """Logits (N, K), float32, of raw records, in evaluation mode and full precision."""
-        parts = [self.network(self.preprocessor(part)) for part in records_N.split(batch_size)]
-        return torch.cat(parts)
+    def answers(self, table: pa.Table, batch_size: int = 512) -> dict[str, NDArray[Any]]:
+        """The answers to raw records by name, (N, ...) each, in evaluation mode and full precision.
+
+        The names are those of the exported graph: `probabilities` of classes, `prediction` of numbers.
+        """
+        graph = self.graph().eval()
+        encoded = self.preprocessor.encode(table)
+        parts = [graph(*chunk) for chunk in zip(*(part.split(batch_size) for part in encoded), strict=True)]
+        named = zip(graph.answer.names, zip(*parts, strict=True), strict=True)
+        return {name: np.concatenate([part.numpy() for part in chunks]) for name, chunks in named}
 
 
-def build_network(config: Config) -> nn.Module:
+class Graph(nn.Module):
+    """Encoded records (B, ...) to answers, in the order of `answer.names`: what becomes the exported graph."""
+
+    def __init__(self, preprocessor: Preprocessor, network: nn.Module, answer: Answer) -> None:
+        super().__init__()
+        self.preprocessor = preprocessor
+        self.network = network
+        self.answer = answer
+
+    def forward(self, *encoded: Tensor) -> tuple[Tensor, ...]:
+        outputs_BO = self.preprocessor.restore(self.network(*self.preprocessor(*encoded)), *encoded)
+        answers: tuple[Tensor, ...] = self.answer(outputs_BO)
+        return answers
+
+
+def build_network(config: Config, inputs: Inputs) -> nn.Module:
     """The network that a config names, with fresh weights from torch's generator."""
-    spec = config.data
     build = components("networks")[config.network.name].load()
-    network: nn.Module = build((spec.channels, *spec.size), len(spec.classes), **config.network.arguments())
+    network: nn.Module = build(inputs, count_outputs(config), **config.network.arguments())
     return network
+
+
+def checkpoint_extras(config: Config, preprocessor: Preprocessor) -> dict[str, Any]:
+    """What a checkpoint holds beside the state of the modules; no pickled object of ours among it."""
+    files = {
+        name: torch.frombuffer(bytearray(content), dtype=torch.uint8) for name, content in preprocessor.files().items()
+    }
+    return {CONFIG_KEY: config.model_dump(mode="json"), FILES_KEY: files}
 
 
 def load_model(path: Path) -> Model:
@@ -66,9 +105,10 @@ def load_model(path: Path) -> Model:
     if CONFIG_KEY not in content:
         raise LightloopError(f"{path} was not written by Lightloop: it has no {CONFIG_KEY}")
     config = validate_config(content[CONFIG_KEY])
-    preprocessor = ImagePreprocessor(config.data.channels)
-    network = build_network(config)
+    preprocessor = build_preprocessor(config)
+    preprocessor.load_files({name: bytes(file.numpy()) for name, file in content.get(FILES_KEY, {}).items()})
     preprocessor.load_state_dict(_part(content["state_dict"], "preprocessor."))
+    network = build_network(config, preprocessor.inputs)
     network.load_state_dict(_part(content["state_dict"], "network."))
     return Model(config, preprocessor.eval(), network.eval())
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from lightloop.config.schema import SGD, Adam, AdamW, Constant, Cosine, OneCycle, RMSprop, StepDecay
+from lightloop.config.training import SGD, Adam, AdamW, Constant, Cosine, OneCycle, RMSprop, StepDecay
 
 OptimizerConfig = SGD | Adam | AdamW | RMSprop
 SchedulerConfig = Constant | Cosine | OneCycle | StepDecay

@@ -31,6 +31,7 @@ class History(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         task: Any = pl_module
+        task.flush()
         row: dict[str, float] = {"epoch": trainer.current_epoch, "train_loss": float(task.train_loss.compute())}
         validation = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("validation/")}
         # The task's own metrics and not what it logged, which at this point is the epoch before.
@@ -50,9 +51,10 @@ class EpochLines(pl.Callback):
     """One line an epoch, for output that is no terminal (CI logs, files)."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        metrics = trainer.callback_metrics
-        print(
-            f"  epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: "
-            f"validation loss {metrics['validation/loss']:.4f}, accuracy {metrics['validation/accuracy']:.4f}",
-            flush=True,
-        )
+        found = {
+            name.removeprefix("validation/"): value
+            for name, value in trainer.callback_metrics.items()
+            if "validation/" in name
+        }
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+        print(f"  epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: validation {figures}", flush=True)

@@ -14,7 +14,7 @@ from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, Mode
 
 from lightloop.config.schema import Config
 from lightloop.files import replacing
-from lightloop.tasks.checkpoint import CONFIG_KEY
+from lightloop.tasks.checkpoint import CONFIG_KEY, FILES_KEY
 from lightloop.training.callbacks import EpochLines, History, ReseedEachEpoch
 from lightloop.training.speed import Speed
 
@@ -103,8 +103,9 @@ def store(best: Path, target: Path, config: Config) -> None:
     """Write the checkpoint that is kept: weights, preprocessing state and config, without the optimizer's state."""
     content = torch.load(best, map_location="cpu", weights_only=True)
     state = {key: value.contiguous() for key, value in content["state_dict"].items()}
+    kept = {"state_dict": state, CONFIG_KEY: config.model_dump(mode="json"), FILES_KEY: content[FILES_KEY]}
     with replacing(target) as temporary:
-        torch.save({"state_dict": state, CONFIG_KEY: config.model_dump(mode="json")}, temporary)
+        torch.save(kept, temporary)
 
 
 def start_over(scratch: Path) -> None:

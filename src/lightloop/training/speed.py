@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lightloop.config.schema import TrainerConfig
+from lightloop.config.training import TrainerConfig
 
 
 @dataclass(frozen=True)

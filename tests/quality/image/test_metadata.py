@@ -8,7 +8,7 @@ from PIL import Image
 
 from lightloop.errors import RefusedError
 from lightloop.quality import metadata as module
-from lightloop.quality.metadata import COLUMNS, describe_image, read_metadata, relate
+from lightloop.quality.image.metadata import COLUMNS, describe_image, read_metadata, relate
 
 
 @pytest.mark.parametrize(

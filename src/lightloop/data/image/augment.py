@@ -6,7 +6,7 @@ Shapes: B batch, C channels, H height, W width.
 import torch
 from torch import Tensor
 
-from lightloop.config.schema import ImageAugment
+from lightloop.config.image import ImageAugment
 
 
 def augment_images(pixels_BCHW: Tensor, settings: ImageAugment, generator: torch.Generator) -> Tensor:

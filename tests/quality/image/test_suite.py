@@ -4,7 +4,7 @@ import pytest
 
 from lightloop.config.compose import compose_config
 from lightloop.errors import UsageError
-from lightloop.quality.metadata import read_metadata
+from lightloop.quality.image.metadata import read_metadata
 from lightloop.quality.suite import load_suite, suite_for
 
 

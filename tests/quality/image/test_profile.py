@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from pictures import decode, encode
 
-from lightloop.quality.metadata import read_metadata
-from lightloop.quality.profile import profile_of
+from lightloop.quality.image.metadata import read_metadata
+from lightloop.quality.image.profile import profile_of
 
 
 def test_pixel_statistics_are_those_of_all_training_pixels_at_once(spec, parts, write):

@@ -11,7 +11,7 @@ def profile_of(metadata: pd.DataFrame) -> dict[str, Any]:
     """Counts, pixel statistics, duplicates and sizes.
 
     Args:
-        metadata: the table of `lightloop.quality.metadata.read_metadata`.
+        metadata: the table of `lightloop.quality.image.metadata.read_metadata`.
 
     Returns:
         By name:

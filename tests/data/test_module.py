@@ -5,28 +5,30 @@ import pytest
 import torch
 
 from lightloop.config.compose import compose_config
-from lightloop.config.schema import Config, ImageAugment
-from lightloop.data.augment import augment_images
-from lightloop.data.image import BatchRows, ImageDataModule
-from lightloop.data.preprocess import ImagePreprocessor
+from lightloop.config.image import ImageAugment
+from lightloop.config.schema import Config
+from lightloop.data.batches import BatchRows
+from lightloop.data.image.augment import augment_images
+from lightloop.data.image.preprocessor import ImagePreprocessor
+from lightloop.data.module import RecordsModule, build_data
 from lightloop.data.records import read_records
 from lightloop.project import Project
 
 
 @pytest.fixture
-def data(project: Project, small_config: Config) -> ImageDataModule:
-    module = ImageDataModule(small_config, project.root)
+def data(project: Project, small_config: Config) -> RecordsModule:
+    module = build_data(small_config, project.root)
     module.setup()
     return module
 
 
-def test_preprocessing_is_fitted_on_the_training_split_alone(data: ImageDataModule):
+def test_preprocessing_is_fitted_on_the_training_split_alone(data: RecordsModule):
     train = data.splits["train"].pixels_NCHW.double() / 255
     assert torch.allclose(data.preprocessor.mean.double().squeeze(), train.mean(), atol=1e-6)
     assert torch.allclose(data.preprocessor.deviation.double().squeeze(), train.std(unbiased=False), atol=1e-6)
 
 
-def test_preprocessed_training_pixels_are_standard(data: ImageDataModule):
+def test_preprocessed_training_pixels_are_standard(data: RecordsModule):
     standard = data.preprocessor(data.splits["train"].pixels_NCHW)
     assert abs(standard.mean().item()) < 1e-3
     assert abs(standard.std().item() - 1) < 1e-3
@@ -41,7 +43,7 @@ def test_a_constant_channel_stays_finite():
     assert (preprocess(pixels)[:, 0] == 0).all()
 
 
-def test_every_record_comes_once_an_epoch_in_another_order(data: ImageDataModule):
+def test_every_record_comes_once_an_epoch_in_another_order(data: RecordsModule):
     loader = data.train_dataloader()
     orders = []
     for epoch in (0, 1):
@@ -99,7 +101,7 @@ def test_a_folder_of_class_folders_is_divided_and_decoded_like_the_parquet_file(
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(row["image"])
     overrides = ["data.path=data/pictures", "data.files={train: all}", "data.split.test=0.2", "~data.files.test"]
-    module = ImageDataModule(compose_config(repository, overrides), project.root)
+    module = build_data(compose_config(repository, overrides), project.root)
     module.setup()
     assert {name: len(split) for name, split in module.splits.items()} == {"train": 220, "validation": 20, "test": 60}
     assert module.splits["test"].labels_N.bincount().tolist() == [6] * 10

@@ -14,8 +14,9 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 from rich.progress import track
 
-from lightloop.config.schema import DataSpec
-from lightloop.data.records import Part, read_records
+from lightloop.config.data import Part
+from lightloop.config.image import ImageSpec
+from lightloop.data.records import read_records
 
 # Columns of the table and their pandas types; each of these types can hold a null.
 COLUMNS = {
@@ -54,7 +55,7 @@ class Picture(NamedTuple):
     hash: str
 
 
-def read_metadata(spec: DataSpec, root: Path) -> pd.DataFrame:
+def read_metadata(spec: ImageSpec, root: Path) -> pd.DataFrame:
     """The metadata table of every part that the data set has.
 
     Args:
@@ -72,7 +73,7 @@ def read_metadata(spec: DataSpec, root: Path) -> pd.DataFrame:
     return relate(pd.concat([_read_part(spec, root, part) for part in spec.files], ignore_index=True))
 
 
-def _read_part(spec: DataSpec, root: Path, part: Part) -> pd.DataFrame:
+def _read_part(spec: ImageSpec, root: Path, part: Part) -> pd.DataFrame:
     records = read_records(spec, root, part)
     encoded = records.column("image").to_pylist()
     pictures = list(_describe_all(encoded, spec.channels))

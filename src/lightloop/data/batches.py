@@ -1,0 +1,120 @@
+"""Batches of records that lie in memory, fetched by row numbers: no per-record Python in the hot loop.
+
+Shapes: N records, B batch.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+
+class Batch(NamedTuple):
+    """A whole batch.
+
+    Attributes:
+        inputs: encoded records, (B, ...) each; what `Preprocessor.forward` takes.
+        targets: (B,) int64 for classes, or (B, K) float32 where augmentation mixed them; (B, H) float32 for numbers.
+        auxiliary: targets of further heads, (B,) each; empty but for multi-task.
+        seed: of all that is drawn for this batch. It depends on the run's seed, the epoch and the batch's number
+            alone, so that a training that was interrupted draws the same when it goes on.
+    """
+
+    inputs: tuple[Tensor, ...]
+    targets: Tensor
+    auxiliary: tuple[Tensor, ...] = ()
+    seed: int = 0
+
+
+class Rows(NamedTuple):
+    """Row numbers (B,) of one batch, and its seed."""
+
+    rows: Tensor
+    seed: int
+
+
+@dataclass(frozen=True)
+class EncodedRecords(Dataset[Batch]):
+    """The records of a split, encoded.
+
+    Attributes:
+        inputs: (N, ...) each.
+        targets: (N,) int64 or (N, H) float32.
+        auxiliary: (N,) each.
+    """
+
+    inputs: tuple[Tensor, ...]
+    targets: Tensor
+    auxiliary: tuple[Tensor, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, chosen: Rows) -> Batch:
+        rows = chosen.rows
+        inputs = tuple(part[rows] for part in self.inputs)
+        return Batch(inputs, self.targets[rows], tuple(part[rows] for part in self.auxiliary), chosen.seed)
+
+
+class BatchRows(Sampler[Rows]):
+    """Row numbers of each batch. Shuffled ones depend on seed and epoch alone.
+
+    Args:
+        rows: how many records there are.
+        batch_size: of every batch but the last.
+        shuffle_seed: None keeps the order of the records.
+        weights: (rows,) the chance of each record to be drawn, with replacement; None takes each once an epoch.
+        lengths: (rows,) of the records; batches then hold records of similar length.
+    """
+
+    # Batches that are sorted by length together: large enough to gain, small enough to stay shuffled.
+    POOL = 20
+
+    def __init__(
+        self,
+        rows: int,
+        batch_size: int,
+        *,
+        shuffle_seed: int | None = None,
+        weights: Tensor | None = None,
+        lengths: Tensor | None = None,
+    ) -> None:
+        self.rows = rows
+        self.batch_size = batch_size
+        self.shuffle_seed = shuffle_seed
+        self.weights = weights
+        self.lengths = lengths
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this at the start of each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return math.ceil(self.rows / self.batch_size)
+
+    def __iter__(self) -> Iterator[Rows]:
+        for number, rows in enumerate(self._batches()):
+            yield Rows(rows, self._seed(number))
+
+    def _seed(self, number: int) -> int:
+        return ((self.shuffle_seed or 0) * 1_000_003 + self.epoch) * 1_000_003 + number
+
+    def _batches(self) -> list[Tensor]:
+        if self.shuffle_seed is None:
+            return list(torch.arange(self.rows).split(self.batch_size))
+        random = torch.Generator().manual_seed(self.shuffle_seed * 1_000_003 + self.epoch)
+        if self.weights is not None:
+            order = torch.multinomial(self.weights, self.rows, replacement=True, generator=random)
+        else:
+            order = torch.randperm(self.rows, generator=random)
+        if self.lengths is None:
+            return list(order.split(self.batch_size))
+        batches: list[Tensor] = []
+        for pool in order.split(self.POOL * self.batch_size):
+            batches += pool[self.lengths[pool].argsort(stable=True)].split(self.batch_size)
+        return [batches[place] for place in torch.randperm(len(batches), generator=random).tolist()]

@@ -1,0 +1,130 @@
+"""The DataModule: reads, divides, fits the preprocessing on the training split alone, yields whole batches.
+
+What differs from modality to modality stands in a subclass, `data/<modality>/module.py`.
+"""
+
+import importlib
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from lightloop.config.schema import Config
+from lightloop.data.batches import Batch, BatchRows, EncodedRecords
+from lightloop.data.preprocessor import Preprocessor
+from lightloop.data.splits import SplitName, read_splits
+from lightloop.data.targets import encode_targets
+
+
+class RecordsModule(pl.LightningDataModule):
+    """A LightningDataModule over records that fit into memory.
+
+    Args:
+        config: of the run; read are `data`, `preprocess`, `augment`, `trainer.batch_size` and `seed`.
+        root: the project's folder.
+
+    Attributes:
+        preprocessor: fitted by `setup`; it belongs to the model and is saved with it.
+        tables: the records of each split as they lie on disk, see `data.records.read_records`.
+        splits: the same records encoded.
+
+    Examples:
+        >>> from lightloop.config.compose import compose_config
+        >>> from lightloop.project import Project
+        >>> project = Project.find()
+        >>> data = build_data(compose_config(project), project.root)
+        >>> data.setup()
+        >>> batch = next(iter(data.val_dataloader()))
+        >>> batch.inputs[0].shape[1:], batch.targets.dtype
+        (torch.Size([1, 28, 28]), torch.int64)
+    """
+
+    # Whether records of similar length share a batch, which is then no longer than its longest record.
+    by_length: ClassVar[bool] = False
+
+    def __init__(self, config: Config, root: Path) -> None:
+        super().__init__()
+        self.config = config
+        self.root = root
+        self.preprocessor = build_preprocessor(config)
+        self.tables: dict[SplitName, pa.Table] = {}
+        self.splits: dict[SplitName, EncodedRecords] = {}
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read, divide, fit and encode, once, whatever `stage` Lightning asks for.
+
+        Raises:
+            LightloopError: a file is missing or not readable.
+            RefusedError: a record is not as the spec says.
+        """
+        if self.splits:
+            return
+        self.tables = read_splits(self.config.data, self.root, self.config.seed)
+        self.preprocessor.fit(self.tables["train"])
+        self.splits = {split: self._encoded(table) for split, table in self.tables.items()}
+
+    def augment(
+        self, inputs: tuple[Tensor, ...], targets: Tensor, random: torch.Generator
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Change a training batch at random, on its device; the default changes nothing."""
+        return inputs, targets
+
+    def lengths(self, records: EncodedRecords) -> Tensor | None:
+        """Length (N,) of each record, where `by_length`."""
+        return None
+
+    def _encoded(self, table: pa.Table) -> EncodedRecords:
+        return EncodedRecords(self.preprocessor.encode(table), encode_targets(table, self.config.data))
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        records = self.splits["train"]
+        lengths = self.lengths(records) if self.by_length else None
+        rows = BatchRows(len(records), self.config.trainer.batch_size, shuffle_seed=self.config.seed, lengths=lengths)
+        return self._loader("train", rows)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("validation")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("test")
+
+    def _loader(self, split: SplitName, rows: BatchRows | None = None) -> DataLoader[Batch]:
+        records = self.splits[split]
+        rows = rows or BatchRows(len(records), self.config.trainer.batch_size)
+        # The sampler yields whole batches, so `batch_size=None`; one process, since there is nothing to overlap. A
+        # generator of its own, since a loader draws a number that it does not need from the global one.
+        return DataLoader(
+            records, sampler=rows, batch_size=None, num_workers=0, generator=torch.Generator(), collate_fn=_as_it_is
+        )
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Augment training batches where they are going to be used, on the device."""
+        if not (self.trainer and self.trainer.training and self.config.augment.name != "none"):
+            return batch
+        random = torch.Generator(batch.targets.device).manual_seed(batch.seed)
+        inputs, targets = self.augment(batch.inputs, batch.targets, random)
+        return batch._replace(inputs=inputs, targets=targets)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def build_data(config: Config, root: Path) -> RecordsModule:
+    """The DataModule of the config's modality."""
+    modality = config.data.modality
+    module = importlib.import_module(f"lightloop.data.{modality}.module")
+    data: RecordsModule = getattr(module, f"{modality.capitalize()}Module")(config, root)
+    return data
+
+
+def build_preprocessor(config: Config) -> Preprocessor:
+    """The preprocessor of the config's modality, not fitted."""
+    modality = config.data.modality
+    module = importlib.import_module(f"lightloop.data.{modality}.preprocessor")
+    preprocessor: Preprocessor = getattr(module, f"{modality.capitalize()}Preprocessor")(config)
+    return preprocessor

@@ -1,0 +1,1 @@
+"""Series: records, preprocessing, DataModule."""

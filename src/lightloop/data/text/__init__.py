@@ -1,0 +1,1 @@
+"""Text: records, preprocessing, DataModule."""

@@ -1,0 +1,95 @@
+"""What evaluation, export, gate and report must know of a kind of problem: one subclass each. NumPy, no torch.
+
+Shapes: N records, M numbers of an answer.
+"""
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lightloop.config.schema import AnySpec, Config
+from lightloop.errors import LightloopError
+from lightloop.evaluation.bootstrap import Scorer
+from lightloop.project import Project
+
+Floats = NDArray[np.floating[Any]]
+Answers = Mapping[str, NDArray[Any]]
+
+
+class Problem(ABC):
+    """A kind of problem: what its answers are, how they are scored, which evidence they leave.
+
+    Attributes:
+        answer: the output of the exported graph that is judged.
+        metrics: names of its metrics, in the order of display.
+        spec: the data set.
+    """
+
+    answer: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]]
+
+    def __init__(self, spec: AnySpec) -> None:
+        self.spec = spec
+
+    def questions(self, config: Config, test: pa.Table) -> pa.Table:
+        """What the model is asked: the test records, but for generation."""
+        return test
+
+    def checked(self, answers: Answers, who: str) -> Floats:
+        """The judged answers (N, M) of a model.
+
+        Raises:
+            LightloopError: one of them is no number.
+        """
+        values_NM: Floats = answers[self.answer]
+        if not np.isfinite(values_NM).all():
+            raise LightloopError(
+                f"{who} answers NaN or infinity on test records: train it again with a lower optimizer.lr"
+            )
+        return values_NM
+
+    @abstractmethod
+    def write(self, config: Config, project: Project, questions: pa.Table, model: Answers, baseline: Answers) -> None:
+        """Write the evidence of the evaluate stage: predictions, metrics with intervals, and what is special."""
+
+    @abstractmethod
+    def scorer(self, predictions: pa.Table, answers_NM: Floats) -> Scorer:
+        """Answers to the records of predictions.parquet as a scorer."""
+
+    @abstractmethod
+    def written(self, predictions: pa.Table, who: str) -> Floats:
+        """The answers (N, M) that `write` wrote of `who`: "model" or "baseline"."""
+
+    @abstractmethod
+    def different(self, first_NM: Floats, second_NM: Floats) -> int:
+        """How many records two models answer differently, in what a user of the answer would see."""
+
+    def comparable(self, champion: Mapping[str, Any], answers_NM: Floats) -> Floats | str:
+        """A champion's answers in the order of ours, or in words why the two can't be compared.
+
+        Args:
+            champion: what its manifest says.
+            answers_NM: its answers to our test records.
+        """
+        del champion
+        return answers_NM
+
+
+PROBLEMS = {
+    "classification": "classification.Classes",
+    "regression": "numbers.Numbers",
+    "forecasting": "numbers.Numbers",
+    "generation": "samples.Samples",
+}
+
+
+def problem_of(spec: AnySpec) -> Problem:
+    """The problem of a data set."""
+    module, _, name = PROBLEMS[spec.problem].partition(".")
+    problem: Problem = getattr(importlib.import_module(f"lightloop.evaluation.{module}"), name)(spec)
+    return problem

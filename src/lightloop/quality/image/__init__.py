@@ -1,0 +1,1 @@
+"""The data check of images: metadata, profile, suite."""
