@@ -18,6 +18,7 @@ import torchmetrics.functional.classification as tm
 from numpy.typing import NDArray
 
 from lightloop.evaluation.bootstrap import class_intervals, intervals, paired_difference
+from lightloop.evaluation.metrics import WeightedMetrics
 
 PEER_RESAMPLES = 10
 Labels = NDArray[np.int64]
@@ -93,9 +94,13 @@ def main() -> None:
     torch.set_num_threads(2)
     labels, p = draw(records, classes)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    ours = seconds_of(lambda: intervals(labels, p, resamples=resamples, seed=1))
-    by_class = seconds_of(lambda: class_intervals(labels, p, resamples=resamples, seed=1))
-    paired = seconds_of(lambda: paired_difference(labels, p, p[:, ::-1], "accuracy", resamples=resamples, seed=1))
+    ours = seconds_of(lambda: intervals(WeightedMetrics(labels, p), resamples=resamples, seed=1))
+    by_class = seconds_of(lambda: class_intervals(WeightedMetrics(labels, p), resamples=resamples, seed=1))
+    paired = seconds_of(
+        lambda: paired_difference(
+            WeightedMetrics(labels, p), WeightedMetrics(labels, p[:, ::-1]), "accuracy", resamples=resamples, seed=1
+        )
+    )
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(f"{resamples:,} resamples of {records:,} records, {classes} classes")
     print(f"  intervals of all metrics        {ours:8.2f} s   ({grown:.0f} MB at most)")

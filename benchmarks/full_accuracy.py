@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 import torch
-from torch.nn.functional import softmax
 
 from lightloop.config.compose import compose_config
 from lightloop.config.signature import components
@@ -46,7 +45,7 @@ def accuracy_of_seed(folder: Path, seed: int, overrides: list[str]) -> tuple[flo
     data.setup()
     speed = choose_speed(config.trainer)
     torch.manual_seed(seed)
-    network = build_network(config)
+    network = build_network(config, data.preprocessor.inputs)
     build = components("tasks")[config.task.name].load()
     task = build(config, network, data.preprocessor, speed.channels_last, **config.task.arguments())
     started = time.perf_counter()
@@ -55,9 +54,9 @@ def accuracy_of_seed(folder: Path, seed: int, overrides: list[str]) -> tuple[flo
         seconds = time.perf_counter() - started
         store(fitted.best, Path(scratch) / "model.ckpt", config)
         model = load_model(Path(scratch) / "model.ckpt")
-    test = data.splits["test"]
-    predicted = softmax(model.logits(test.pixels_NCHW), 1).argmax(1)
-    return (predicted == test.labels_N).float().mean().item(), sum(p.numel() for p in network.parameters()), seconds
+    predicted = model.answers(data.tables["test"])["probabilities"].argmax(1)
+    right = float((predicted == data.splits["test"].targets.numpy()).mean())
+    return right, sum(p.numel() for p in network.parameters()), seconds
 
 
 def main() -> None:

@@ -18,3 +18,16 @@ def encode(pixels: Any, kind: str = "PNG") -> bytes:
 def decode(encoded: bytes) -> Any:
     """The pixels of an encoded image."""
     return np.asarray(Image.open(io.BytesIO(encoded)))
+
+
+def probabilities(predictor, pixels_NCHW, batch_size=256):
+    """What a bundle answers to decoded images."""
+    return predictor.run({"image": pixels_NCHW}, batch_size)["probabilities"]
+
+
+def logits(model, pixels_NCHW):
+    """What a model of images answers to decoded ones, as a tensor."""
+    import torch
+
+    with torch.no_grad():
+        return model.graph().eval()(pixels_NCHW)[0]

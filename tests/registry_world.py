@@ -91,14 +91,8 @@ def write_linear_bundle(folder: Path, weight_DK: np.ndarray, bias_K: np.ndarray,
         "modality": "image",
         "problem": "classification",
         "classes": classes,
-        "input": {
-            "name": "image",
-            "dtype": "uint8",
-            "shape": [None, *shape],
-            "range": [0, 255],
-            "channels": 1,
-            "size": [28, 28],
-        },
+        "answer": "probabilities",
+        "input": {"kind": "image", "channels": 1, "size": [28, 28]},
         "outputs": [
             {"name": name, "dtype": "float32", "shape": [None, len(classes)]} for name in ("logits", "probabilities")
         ],

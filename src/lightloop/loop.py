@@ -11,6 +11,7 @@ import yaml
 
 from lightloop.config.compose import compose_config, write_params
 from lightloop.errors import LightloopError, RefusedError, UsageError
+from lightloop.files import read_json
 from lightloop.journal import JOURNAL, Journal, die_with_parent
 from lightloop.project import Project
 from lightloop.tracking import tracking_mode
@@ -45,8 +46,11 @@ def run_loop(overrides: Sequence[str], *, until: str | None = None) -> None:
     journal = Journal.start(project)
     _reproduce(project, pipeline, journal, until)
     if until is None:
+        from lightloop.stages.folds import print_folds
         from lightloop.summary import print_summary
 
+        if config.folds * config.seeds > 1:
+            print_folds(read_json(project.folds_result))
         print_summary(project, journal.seconds())
 
 

@@ -83,6 +83,17 @@ class Project:
     def training_summary(self) -> Path:
         return self.training / "summary.json"
 
+    # folds
+
+    @property
+    def folds_result(self) -> Path:
+        return self.root / "artifacts" / "folds" / "result.json"
+
+    @property
+    def members(self) -> Path:
+        """Checkpoints of the members of an ensemble; an empty folder where there is none."""
+        return self.root / "artifacts" / "folds" / "members"
+
     # evaluate
 
     @property
@@ -108,6 +119,10 @@ class Project:
     @property
     def mistakes(self) -> Path:
         return self.evaluation / "mistakes.json"
+
+    @property
+    def horizons(self) -> Path:
+        return self.evaluation / "horizons.json"
 
     # explain
 

@@ -10,6 +10,7 @@ from lightloop.config.metrics import METRICS
 from lightloop.errors import RefusedError
 from lightloop.files import read_json
 from lightloop.project import Project
+from lightloop.report.judgement import judge_gain
 
 RELEASE_COMMAND = "lightloop register --commit --promote production"
 
@@ -31,9 +32,13 @@ def print_summary(project: Project, seconds: dict[str, float]) -> None:
     metrics = read_json(project.metrics)
     share = f"{metrics['confidence']:.0%}"
     for name, estimate in metrics["metrics"].items():
-        baseline = metrics["baseline"][name]["value"]
-        table.add_row(METRICS[name].title, f"{_estimate(estimate)}   baseline {_number(baseline)}")
+        baseline = metrics["baseline"].get(name)
+        beside = f"   baseline {_number(baseline['value'])}" if baseline else ""
+        table.add_row(METRICS[name].title, f"{_estimate(estimate)}{beside}")
     table.add_row("", f"in brackets: {share} bootstrap intervals over {metrics['n']:,} test records")
+    gain = judge_gain(metrics, METRICS[metrics["better_than_baseline"]["metric"]].title, "the simpler model")
+    if gain:
+        table.add_row("simpler model", gain.sentence)
     table.add_row("gate", _gate(verdict))
     table.add_row("report", str(project.reports / "index.html"))
     if verdict["verdict"] == "accepted":
@@ -72,4 +77,7 @@ def _estimate(estimate: dict[str, float | None]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
+    """Four decimals; numbers in the hundreds and thousands need none of them."""
+    if value is None:
+        return "undefined"
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"

@@ -30,7 +30,15 @@ NOT_OF_THE_MODEL = {"tracking", "explain", "gate"}
 FINISH_TIMEOUT = 60.0
 
 
-def open_run(config: Config, project: Project, *, job: str, live: bool = True) -> "Run | None":
+def open_run(
+    config: Config,
+    project: Project,
+    *,
+    job: str,
+    live: bool = True,
+    group: str | None = None,
+    run_id: str | None = None,
+) -> "Run | None":
     """Start a run in W&B; its config is the whole config, the data version and the git commit.
 
     Args:
@@ -39,6 +47,8 @@ def open_run(config: Config, project: Project, *, job: str, live: bool = True) -
         job: what the run is about, `train` or `evidence`; both have the group `fingerprint(config, project)`.
         live: send what is logged while it is logged; else it is only written, for `send_run` to send it when it is
             whole. Logging numbers never waits for the server, but logging tables and artifacts live does, endlessly.
+        group: another one, such as that of a sweep.
+        run_id: of a run that was interrupted, to go on in it.
 
     Returns:
         The run, to be ended with `close_run`; None when tracking is none or disabled. When the server does not answer
@@ -54,9 +64,9 @@ def open_run(config: Config, project: Project, *, job: str, live: bool = True) -
     import wandb
 
     if mode == "offline" or not live:
-        return _start(config, project, job, "offline")
+        return _start(config, project, job, "offline", group, run_id=run_id)
     try:
-        return _start(config, project, job, "online")
+        return _start(config, project, job, "online", group, run_id=run_id)
     except wandb.errors.AuthenticationError as error:
         raise UsageError(
             f"W&B does not take the key ({_reason(str(error))}): correct WANDB_API_KEY, or say WANDB_MODE=offline"
@@ -66,7 +76,7 @@ def open_run(config: Config, project: Project, *, job: str, live: bool = True) -
             f"W&B cannot be online ({_reason(str(error))}): set WANDB_API_KEY, or say WANDB_MODE=offline"
         ) from None
     except (wandb.Error, TimeoutError, OSError) as error:
-        run = _start(config, project, job, "offline")
+        run = _start(config, project, job, "offline", group, run_id=run_id)
         reason = str(getattr(error, "reason", error))
         notice(f"W&B is not reachable ({_reason(reason)}): {_sync_later(run)}")
         return run
@@ -183,11 +193,13 @@ def _prepare_environment(project: Project) -> None:
     os.environ["WANDB_CACHE_DIR"] = str(folder / "cache")
 
 
-def _start(config: Config, project: Project, job: str, mode: Mode) -> "Run":
+def _start(
+    config: Config, project: Project, job: str, mode: Mode, group: str | None = None, *, run_id: str | None = None
+) -> "Run":
     import wandb
 
     assert isinstance(config.tracking, WandbTracking)
-    group = fingerprint(config, project)
+    group = group or fingerprint(config, project)
     settings: dict[str, Any] = {
         "init_timeout": float(config.tracking.init_timeout),
         "finish_timeout": FINISH_TIMEOUT,
@@ -214,6 +226,9 @@ def _start(config: Config, project: Project, job: str, mode: Mode) -> "Run":
         job_type=job,
         config=config.model_dump(mode="json") | {"data_version": project.data_version()} | git_state(project),
         mode=mode,
+        id=run_id,
+        # Offline, parts of a run with one id become one when they are sent.
+        resume="allow" if run_id and mode == "online" else None,
         reinit="create_new",
         settings=wandb.Settings(**settings),
     )

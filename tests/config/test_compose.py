@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from small_project import REPOSITORY
 
 from lightloop.config.compose import HEADER, compose_config, read_params, to_yaml, write_params
 from lightloop.config.schema import Config
@@ -29,7 +30,7 @@ def test_a_key_that_its_yaml_leaves_at_the_default_can_be_set(repository: Projec
         (["network.chanels=[1]"], "network.chanels is unknown: did you mean 'network.channels'?"),
         (["data.split.tst=1"], "data.split.tst is unknown: did you mean 'data.split.test'?"),
         (["netwrk=cnn"], "'netwrk' is no config group or key: did you mean 'network'?"),
-        (["network=resnets"], "configs/network/ has no 'resnets': did you mean 'resnet'? It has cnn, mlp, resnet"),
+        (["network=resnets"], "configs/network/ has no 'resnets': did you mean 'resnet'? It has cnn, "),
         (["optimizer.name=adamm"], "optimizer.name is 'adamm': did you mean 'adam'? Valid names are"),
         (["trainer.max_epochs=x"], "trainer.max_epochs is 'x': input should be a valid integer"),
         (["trainer.max_epochs=0"], "trainer.max_epochs is 0: input should be greater than or equal to 1"),
@@ -57,6 +58,16 @@ def test_a_missing_group_file_is_named(project: Project):
     (project.configs / "trainer" / "default.yaml").unlink()
     with pytest.raises(UsageError, match=r"configs/trainer/default\.yaml was expected"):
         compose_config(project)
+
+
+def test_settings_of_an_experiment_do_not_reach_another_component(project: Project):
+    (project.configs / "experiment/odd.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /network: mlp\n  - override /explain: gradients\n"
+        "name: odd\nnetwork:\n  hidden: [7]\noptimizer:\n  lr: 0.5\n"
+    )
+    assert compose_config(project, ["experiment=odd"]).network.arguments()["hidden"] == (7,)
+    other = compose_config(project, ["experiment=odd", "network=resnet", "network.blocks=1"])
+    assert (other.network.name, other.network.arguments()["blocks"], other.optimizer.lr) == ("resnet", 1, 0.5)
 
 
 def test_a_value_to_be_given_must_be_given(project: Project):
@@ -87,21 +98,38 @@ def test_a_config_is_frozen(config: Config):
         config.seed = 1
 
 
-def test_every_option_of_every_group_composes(repository: Project):
-    for group in (
-        "network",
-        "optimizer",
-        "scheduler",
-        "augment",
-        "tracking",
-        "explain",
-        "gate",
-        "experiment",
-        "trainer",
-    ):
-        for option in sorted((repository.configs / group).glob("*.yaml")):
-            extra = ["explain=gradients"] if (group, option.stem) == ("network", "mlp") else []
-            assert compose_config(repository, [f"{group}={option.stem}", *extra])
+GROUPS = sorted(
+    folder.name
+    for folder in (REPOSITORY / "configs").iterdir()
+    if folder.is_dir() and folder.name not in ("expectations", "sweep", "experiment", "data")
+)
+EXPERIMENTS = sorted(path.stem for path in (REPOSITORY / "configs/experiment").glob("*.yaml"))
+# What an option needs beside itself, where it says so in its error.
+NEEDS = {
+    ("loss", "quantile"): ["task=regression"],
+    ("loss", "custom"): ["loss.path=torch.nn:CrossEntropyLoss"],
+}
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes(repository: Project, experiment: str):
+    assert compose_config(repository, [f"experiment={experiment}"]).name == experiment
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_option_of_every_group_composes_with_one_of_the_experiments(repository: Project, group: str):
+    """What does not fit an experiment is refused in one sentence; what fits none would be dead."""
+    for option in sorted((repository.configs / group).glob("*.yaml")):
+        said = []
+        for experiment in ["fashion", *(name for name in EXPERIMENTS if name != "fashion")]:
+            typed = [f"experiment={experiment}", f"{group}={option.stem}", *NEEDS.get((group, option.stem), [])]
+            try:
+                assert compose_config(repository, typed)
+                break
+            except UsageError as error:
+                said.append(f"{experiment}: {error}")
+        else:
+            pytest.fail(f"{group}={option.stem} composes with no experiment: {said}")
 
 
 def test_the_committed_params_are_what_the_schema_writes(repository: Project):

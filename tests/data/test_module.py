@@ -23,24 +23,25 @@ def data(project: Project, small_config: Config) -> RecordsModule:
 
 
 def test_preprocessing_is_fitted_on_the_training_split_alone(data: RecordsModule):
-    train = data.splits["train"].pixels_NCHW.double() / 255
+    train = data.splits["train"].inputs[0].double() / 255
     assert torch.allclose(data.preprocessor.mean.double().squeeze(), train.mean(), atol=1e-6)
     assert torch.allclose(data.preprocessor.deviation.double().squeeze(), train.std(unbiased=False), atol=1e-6)
 
 
 def test_preprocessed_training_pixels_are_standard(data: RecordsModule):
-    standard = data.preprocessor(data.splits["train"].pixels_NCHW)
+    (standard,) = data.preprocessor(*data.splits["train"].inputs)
     assert abs(standard.mean().item()) < 1e-3
     assert abs(standard.std().item() - 1) < 1e-3
 
 
-def test_a_constant_channel_stays_finite():
-    preprocess = ImagePreprocessor(2)
+def test_a_constant_channel_stays_finite(config: Config):
+    preprocess = ImagePreprocessor(config.model_copy(update={"data": config.data.model_copy(update={"channels": 2})}))
     pixels = torch.full((3, 2, 4, 4), 7, dtype=torch.uint8)
     pixels[:, 1, 0, 0] = 200
-    preprocess.fit(pixels)
-    assert torch.isfinite(preprocess(pixels)).all()
-    assert (preprocess(pixels)[:, 0] == 0).all()
+    preprocess.fit_pixels(pixels)
+    (prepared,) = preprocess(pixels)
+    assert torch.isfinite(prepared).all()
+    assert (prepared[:, 0] == 0).all()
 
 
 def test_every_record_comes_once_an_epoch_in_another_order(data: RecordsModule):
@@ -48,10 +49,10 @@ def test_every_record_comes_once_an_epoch_in_another_order(data: RecordsModule):
     orders = []
     for epoch in (0, 1):
         loader.sampler.set_epoch(epoch)
-        batches = [records for records, _ in loader]
+        batches = [batch.inputs[0] for batch in loader]
         assert [len(batch) for batch in batches] == [50] * 5 + [20]
         orders.append(torch.cat(batches))
-    whole = data.splits["train"].pixels_NCHW
+    whole = data.splits["train"].inputs[0]
     for order in orders:
         assert np.array_equal(np.sort(order.flatten(1).sum(1)), np.sort(whole.flatten(1).sum(1)))
     assert not torch.equal(*orders)
@@ -60,10 +61,12 @@ def test_every_record_comes_once_an_epoch_in_another_order(data: RecordsModule):
 def test_the_order_depends_on_seed_and_epoch_alone():
     rows = BatchRows(100, 32, shuffle_seed=5)
     rows.set_epoch(3)
-    first = torch.cat(list(rows))
+    first = torch.cat([chosen.rows for chosen in rows])
     again = BatchRows(100, 32, shuffle_seed=5)
     again.set_epoch(3)
-    assert torch.equal(first, torch.cat(list(again)))
+    assert torch.equal(first, torch.cat([chosen.rows for chosen in again]))
+    assert [chosen.seed for chosen in rows] == [chosen.seed for chosen in again]
+    assert len({chosen.seed for chosen in rows}) == 4
     assert len(rows) == len(list(rows)) == 4
 
 
@@ -104,4 +107,4 @@ def test_a_folder_of_class_folders_is_divided_and_decoded_like_the_parquet_file(
     module = build_data(compose_config(repository, overrides), project.root)
     module.setup()
     assert {name: len(split) for name, split in module.splits.items()} == {"train": 220, "validation": 20, "test": 60}
-    assert module.splits["test"].labels_N.bincount().tolist() == [6] * 10
+    assert module.splits["test"].targets.bincount().tolist() == [6] * 10

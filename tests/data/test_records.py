@@ -9,8 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from lightloop.config.image import Config, ImageSpec
-from lightloop.data.image.records import decode_image, decode_images, label_codes, read_records
+from lightloop.config.image import ImageSpec
+from lightloop.config.schema import Config
+from lightloop.data.image.records import decode_image, decode_images
+from lightloop.data.records import label_codes, read_records
 from lightloop.errors import LightloopError, RefusedError
 from lightloop.project import Project
 

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lightloop.config.image import Config, ImageSpec
+from lightloop.config.image import ImageSpec
+from lightloop.config.schema import Config
 from lightloop.data.splits import read_splits, stratified_rows
 from lightloop.errors import RefusedError
 from lightloop.project import Project

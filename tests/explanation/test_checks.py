@@ -17,10 +17,13 @@ from lightloop.explanation.checks import (
     sanity_check,
 )
 from lightloop.explanation.methods import METHODS, Method, Reference, frozen
+from lightloop.explanation.sanity import foreground
 from lightloop.explanation.subject import Subject, feature_size
+from lightloop.networks._inputs import ImageInputs
 from lightloop.networks.cnn import CNN
 
 SHAPE = (1, 12, 12)
+INPUTS = ImageInputs(*SHAPE)
 
 
 def subject_of(network, fresh, records=12):
@@ -30,26 +33,27 @@ def subject_of(network, fresh, records=12):
     baselines_SCHW = torch.randn((16, *SHAPE), generator=generator)
     reference = Reference(torch.zeros(SHAPE), baselines_SCHW, steps=32, seed=0)
     targets_N = network(x_NCHW).argmax(1).detach()
-    return Subject(network, fresh, pixels_NCHW, x_NCHW, targets_N, reference)
+    where_NHW = foreground(pixels_NCHW)
+    return Subject(network, fresh, x_NCHW, targets_N, reference, torch.ones_like(where_NHW), where_NHW)
 
 
 @pytest.fixture(scope="module")
 def subject():
     torch.manual_seed(0)
-    network = CNN(SHAPE, 3, channels=(8, 8, 8))
+    network = CNN(INPUTS, 3, channels=(8, 8, 8))
     for name, parameter in network.named_parameters():
         if name.startswith("head"):
             nn.init.normal_(parameter, std=3)
-    return subject_of(frozen(network), frozen(CNN(SHAPE, 3, channels=(8, 8, 8))))
+    return subject_of(frozen(network), frozen(CNN(INPUTS, 3, channels=(8, 8, 8))))
 
 
-def edges(network, x_NCHW, targets_N, reference):
+def edges(network, x_NCHW, targets_N, reference, extras):
     """What draws the record and knows no network: the caricature of an explanation."""
     x_NHW = x_NCHW.sum(1)
     return (x_NHW - x_NHW.roll(1, 2)).abs() + (x_NHW - x_NHW.roll(1, 1)).abs()
 
 
-@pytest.mark.parametrize("drawing", [edges, lambda network, x_NCHW, targets_N, reference: x_NCHW.sum(1)])
+@pytest.mark.parametrize("drawing", [edges, lambda network, x_NCHW, targets_N, reference, extras: x_NCHW.sum(1)])
 def test_a_method_that_ignores_the_weights_fails_the_sanity_check(drawing, subject):
     check = sanity_check(Method(drawing, sums_to=None), subject, threshold=0.6)
     assert check["value"] == pytest.approx(1)
@@ -61,7 +65,7 @@ def test_a_control_that_passes_is_reported_as_such(subject, config):
     ignoring = control_checks(Method(edges, sums_to=None), subject, config.explain)
     assert ignoring["fails_as_expected"] is True
 
-    def gradient(network, x_NCHW, targets_N, reference):
+    def gradient(network, x_NCHW, targets_N, reference, extras):
         x_NCHW = x_NCHW.clone().requires_grad_()
         return torch.autograd.grad(network(x_NCHW).gather(1, targets_N[:, None]).sum(), x_NCHW)[0].sum(1)
 
@@ -78,13 +82,13 @@ def test_the_sanity_value_is_the_highest_of_its_layers(subject):
 
 
 def test_maps_that_never_vary_are_not_measurable_and_do_not_pass(subject, config):
-    flat = Method(lambda network, x_NCHW, targets_N, reference: torch.zeros_like(x_NCHW[:, 0]), sums_to=None)
+    flat = Method(lambda network, x_NCHW, targets_N, reference, extras: torch.zeros_like(x_NCHW[:, 0]), sums_to=None)
     check = sanity_check(flat, subject, threshold=0.6)
     assert check["value"] is None
     assert check["passed"] is False
     assert control_checks(flat, subject, config.explain)["fails_as_expected"] is False
-    assert doubts({"randomised_correlation": check}) == [
-        "Its maps stay alike when layers are given random weights "
+    assert doubts({"randomised_correlation": check}, subject) == [
+        "Its attributions stay alike when layers are given random weights "
         "(rank correlation not measurable, at most 0.60 is allowed)."
     ]
 
@@ -103,22 +107,22 @@ def test_completeness_of_the_expectation_takes_the_mean_over_the_baselines():
     network = frozen(nn.Sequential(nn.Flatten(), nn.Linear(144, 3)))
     subject = subject_of(network, network)
     weight_NCHW = network[1].weight[subject.targets_N].view(-1, *SHAPE)
-    exact_NHW = (weight_NCHW * (subject.x_NCHW - subject.reference.baselines_SCHW.mean(0))).sum(1)
+    exact_NHW = (weight_NCHW * (subject.x_NDP - subject.reference.baselines_SDP.mean(0))).sum(1)
     assert completeness_error(METHODS["gradient_shap"], subject, exact_NHW) < 1e-4
 
 
 def test_completeness_is_undefined_where_nothing_has_to_be_explained(subject):
-    baseline_CHW = subject.reference.baseline_CHW
-    same = replace(subject, x_NCHW=baseline_CHW.expand_as(subject.x_NCHW).contiguous())
+    baseline_CHW = subject.reference.baseline_DP
+    same = replace(subject, x_NDP=baseline_CHW.expand_as(subject.x_NDP).contiguous())
     method = METHODS["integrated_gradients"]
-    one = replace(same, x_NCHW=same.x_NCHW[:1], targets_N=same.targets_N[:1])
+    one = same.part(1, draws=16)
     assert completeness_error(method, one, torch.zeros(1, 12, 12)) is None
 
 
 def test_every_resolution_gets_its_own_peer(subject):
-    assert feature_size(subject.network, subject.x_NCHW) == subject.grid(METHODS["grad_cam"]) != (12, 12)
+    assert feature_size(subject.network, subject.x_NDP) == subject.grid(METHODS["grad_cam"]) != (12, 12)
     found = peers(subject, METHODS.values())
-    assert list(found) == [(12, 12), subject.grid(METHODS["grad_cam"])]
+    assert list(found) == [(12, 12), (7, 7), subject.grid(METHODS["grad_cam"])]
     assert list(peers(subject, [METHODS["gradient_shap"]])) == [(12, 12)]
 
 
@@ -132,10 +136,10 @@ def test_checks_of_a_method_and_what_follows(subject, config):
     assert list(checks) == ["completeness_error", "deletion_auc", "insertion_auc", "randomised_correlation"]
     assert checks["deletion_auc"]["passed"]
     assert checks["insertion_auc"]["passed"]
-    assert len(doubts(checks)) == sum(check["passed"] is False for check in checks.values())
+    assert len(doubts(checks, subject)) == sum(check["passed"] is False for check in checks.values())
 
     worse = method_checks(method, subject, -maps_NHW, own=own, peer=own, limits=config.explain)
-    assert [sentence.split(" (")[0] for sentence in doubts(worse)][:3] == [
+    assert [sentence.split(" (")[0] for sentence in doubts(worse, subject)][:3] == [
         "Its attributions miss what they promise to sum to by 2.00 of it",
         "Deleting the pixels that it ranks first does not lower the probability faster than a random order does",
         "Inserting the pixels that it ranks first does not raise the probability faster than a random order does",
@@ -146,6 +150,6 @@ def test_checks_of_a_method_and_what_follows(subject, config):
 
 def test_a_part_is_spread_evenly(subject):
     part = subject.part(3, draws=4)
-    assert torch.equal(part.x_NCHW, subject.x_NCHW[[0, 6, 11]]) or torch.equal(part.x_NCHW, subject.x_NCHW[[0, 5, 11]])
-    assert len(part.reference.baselines_SCHW) == 4
-    assert torch.equal(subject.part(99, draws=99).x_NCHW, subject.x_NCHW)
+    assert torch.equal(part.x_NDP, subject.x_NDP[[0, 6, 11]]) or torch.equal(part.x_NDP, subject.x_NDP[[0, 5, 11]])
+    assert len(part.reference.baselines_SDP) == 4
+    assert torch.equal(subject.part(99, draws=99).x_NDP, subject.x_NDP)

@@ -7,13 +7,13 @@ from torch import nn
 
 from lightloop.explanation.curves import (
     POINTS,
+    Replacing,
     area,
     area_check,
-    curve,
     fractions,
     mean_interval,
-    pixel_ranks,
     random_maps,
+    ranks,
 )
 
 SIZE = (6, 6)
@@ -37,7 +37,8 @@ def planted():
 
 def curves_of(maps_NHW):
     x_NCHW, targets_N, _, baseline_CHW = planted()
-    return [curve(Planted(), x_NCHW, targets_N, maps_NHW, baseline_CHW, insertion=one, seed=0) for one in (False, True)]
+    records = Replacing(Planted(), x_NCHW, targets_N, baseline_CHW, torch.ones_like(maps_NHW, dtype=torch.bool))
+    return [records.curve(maps_NHW, insertion=one, seed=0) for one in (False, True)]
 
 
 def test_curves_are_those_of_a_naive_loop():
@@ -46,7 +47,10 @@ def test_curves_are_those_of_a_naive_loop():
     x_NCHW, baseline_CHW = torch.randn(15, 2, *SIZE, generator=generator), torch.randn(2, *SIZE, generator=generator)
     maps_NHW, targets_N = torch.randn(15, *SIZE, generator=generator), torch.arange(15) % 3
     for insertion in (False, True):
-        found_NF = curve(network, x_NCHW, targets_N, maps_NHW, baseline_CHW, insertion=insertion, seed=0)
+        everywhere = torch.ones_like(maps_NHW, dtype=torch.bool)
+        found_NF = Replacing(network, x_NCHW, targets_N, baseline_CHW, everywhere).curve(
+            maps_NHW, insertion=insertion, seed=0
+        )
         assert found_NF.shape == (15, POINTS)
         for record in range(15):
             order = np.argsort(-maps_NHW[record].flatten().numpy())
@@ -58,6 +62,48 @@ def test_curves_are_those_of_a_naive_loop():
                 with torch.no_grad():
                     expected = network(picture.view(1, 2, *SIZE)).softmax(1)[0, targets_N[record]].item()
                 assert found_NF[record, point] == pytest.approx(expected, abs=1e-6)
+
+
+def test_columns_go_together_and_extras_come_along():
+    """Two columns of two positions each; the extra, a record's own factor, must reach the network with its record."""
+
+    class Weighed(nn.Module):
+        def forward(self, x_NDP, factor_N):
+            return (x_NDP.sum(1) * torch.tensor([1.0, 1.0, 10.0, 10.0])).sum(1, keepdim=True) * factor_N[:, None]
+
+    x_NDP, columns_P = torch.ones(30, 1, 4), torch.tensor([0, 0, 1, 1])
+    factor_N, maps_NQ = torch.arange(1, 31).float(), torch.tensor([[0.0, 1.0]]).expand(30, 2)
+    records = Replacing(
+        Weighed(),
+        x_NDP,
+        torch.zeros(30, dtype=torch.long),
+        torch.zeros(1, 4),
+        torch.ones(30, 2, dtype=torch.bool),
+        probability=False,
+        extras=(factor_N,),
+        columns_P=columns_P,
+    )
+    deleted_NF = records.curve(maps_NQ, insertion=False, seed=0)
+    # Of two columns the heavy one goes at a half, the other at the end.
+    expected_NF = factor_N[:, None].double().numpy() * np.array([[22.0, 2.0, 0.0]])
+    np.testing.assert_allclose(deleted_NF[:, [0, 12, 20]], expected_NF)
+    np.testing.assert_allclose(records.curve(maps_NQ, insertion=True, seed=0)[:, 12], factor_N * 20)
+
+
+def test_padding_is_neither_deleted_nor_counted():
+    class Total(nn.Module):
+        def forward(self, x_NDP):
+            return x_NDP.sum((1, 2))[:, None]
+
+    x_NDP, present_NQ = torch.ones(2, 1, 8), torch.tensor([[True] * 8, [True] * 4 + [False] * 4])
+    records = Replacing(
+        Total(), x_NDP, torch.zeros(2, dtype=torch.long), torch.zeros(1, 8), present_NQ, probability=False
+    )
+    maps_NQ = torch.zeros(2, 8)
+    deleted_NF = records.curve(maps_NQ, insertion=False, seed=0)
+    np.testing.assert_allclose(deleted_NF[:, [0, 10, 20]], [[8, 4, 0], [8, 6, 4]])
+    inserted_NF = records.curve(maps_NQ, insertion=True, seed=0)
+    np.testing.assert_allclose(inserted_NF[:, [0, 10, 20]], [[0, 4, 8], [4, 6, 8]])
 
 
 def test_curves_start_and_end_at_record_and_baseline():
@@ -97,17 +143,17 @@ def test_one_record_proves_nothing():
 
 def test_ranks_are_a_permutation_that_follows_the_values():
     maps_NHW = torch.randn(7, *SIZE, generator=torch.Generator().manual_seed(3))
-    ranks_NHW = pixel_ranks(maps_NHW, seed=0)
-    assert all(sorted(ranks.flatten().tolist()) == list(range(36)) for ranks in ranks_NHW)
-    for values, ranks in zip(maps_NHW.flatten(1), ranks_NHW.flatten(1), strict=True):
-        assert (values[ranks.argsort()].diff() <= 0).all()
+    ranks_NHW = ranks(maps_NHW, seed=0)
+    assert all(sorted(places.flatten().tolist()) == list(range(36)) for places in ranks_NHW)
+    for values, places in zip(maps_NHW.flatten(1), ranks_NHW.flatten(1), strict=True):
+        assert (values[places.argsort()].diff() <= 0).all()
 
 
 def test_ties_are_put_in_random_order():
-    ranks_NHW = pixel_ranks(torch.zeros(1, 20, 20), seed=0)
+    ranks_NHW = ranks(torch.zeros(1, 20, 20), seed=0)
     first_quarter = ranks_NHW[0, :5].double().mean().item()
     assert abs(first_quarter - 199.5) < 5 * 115 / 10  # a mean of 100 ranks, deviation 115, not the first hundred's 49.5
-    assert not torch.equal(ranks_NHW, pixel_ranks(torch.zeros(1, 20, 20), seed=1))
+    assert not torch.equal(ranks_NHW, ranks(torch.zeros(1, 20, 20), seed=1))
 
 
 def test_random_maps_are_as_coarse_as_their_grid():

@@ -8,11 +8,14 @@ import torch
 from torch import nn
 
 from lightloop.explanation.methods import CONTROLS, METHODS, Reference, frozen
+from lightloop.networks._inputs import ImageInputs
 from lightloop.networks.cnn import CNN
 from lightloop.networks.resnet import ResNet
 
 SHAPE = (2, 12, 12)
-ALL = METHODS | CONTROLS
+INPUTS = ImageInputs(*SHAPE)
+# KernelSHAP is for few units, see below.
+ALL = {name: method for name, method in (METHODS | CONTROLS).items() if name != "kernel_shap"}
 
 
 def reference(shape=SHAPE, *, baselines=8, steps=16, seed=0):
@@ -29,8 +32,8 @@ def records(count=5, shape=SHAPE):
 def network(request):
     torch.manual_seed(0)
     if request.param == "cnn":
-        return frozen(CNN(SHAPE, 3, channels=(8, 8, 8)))
-    return frozen(ResNet(SHAPE, 3, channels=(8, 8), blocks=1))
+        return frozen(CNN(INPUTS, 3, channels=(8, 8, 8)))
+    return frozen(ResNet(INPUTS, 3, channels=(8, 8), blocks=1))
 
 
 def linear_network(shape=SHAPE):
@@ -64,7 +67,7 @@ def test_integrated_gradients_of_a_linear_network_are_weight_times_difference():
     network, (x_NCHW, targets_N), against = linear_network(), records(), reference()
     found_NHW = METHODS["integrated_gradients"].attribute(network, x_NCHW, targets_N, against)
     weight_NCHW = network[1].weight[targets_N].view(-1, *SHAPE)
-    expected_NHW = (weight_NCHW * (x_NCHW - against.baseline_CHW)).sum(1)
+    expected_NHW = (weight_NCHW * (x_NCHW - against.baseline_DP)).sum(1)
     torch.testing.assert_close(found_NHW, expected_NHW, atol=1e-5, rtol=1e-4)
 
 
@@ -73,7 +76,7 @@ def test_gradient_shap_of_a_linear_network_nears_weight_times_difference_from_th
     against = reference(baselines=2000)
     found_NHW = METHODS["gradient_shap"].attribute(network, x_NCHW, targets_N, against)
     weight_NCHW = network[1].weight[targets_N].view(-1, *SHAPE)
-    expected_NHW = (weight_NCHW * (x_NCHW - against.baselines_SCHW.mean(0))).sum(1)
+    expected_NHW = (weight_NCHW * (x_NCHW - against.baselines_SDP.mean(0))).sum(1)
     # 2000 draws of a difference with deviation |w| a channel: within 6 standard errors.
     bound_NHW = 6 * weight_NCHW.square().sum(1).sqrt() / 2000**0.5
     assert ((found_NHW - expected_NHW).abs() <= bound_NHW).all()
@@ -83,7 +86,7 @@ def test_integrated_gradients_sum_to_the_difference_of_the_logits(network):
     (x_NCHW, targets_N), against = records(), reference(steps=200)
     maps_NHW = METHODS["integrated_gradients"].attribute(network, x_NCHW, targets_N, against)
     reached_N = network(x_NCHW).gather(1, targets_N[:, None])[:, 0]
-    start_N = network(against.baseline_CHW[None])[0, targets_N]
+    start_N = network(against.baseline_DP[None])[0, targets_N]
     torch.testing.assert_close(maps_NHW.sum((1, 2)), reached_N - start_N, atol=2e-3, rtol=1e-2)
 
 
@@ -91,7 +94,7 @@ def test_gradient_shap_sums_to_the_difference_from_the_mean_logit(network):
     (x_NCHW, targets_N), against = records(), reference(baselines=1500)
     maps_NHW = METHODS["gradient_shap"].attribute(network, x_NCHW, targets_N, against)
     reached_N = network(x_NCHW).gather(1, targets_N[:, None])[:, 0]
-    start_SN = network(against.baselines_SCHW)[:, targets_N]
+    start_SN = network(against.baselines_SDP)[:, targets_N]
     error_N = (maps_NHW.sum((1, 2)) - (reached_N - start_SN.mean(0))).abs()
     assert (error_N <= 6 * start_SN.std(0) / 1500**0.5 + 0.02).all()
 
@@ -122,9 +125,42 @@ def test_guided_backpropagation_lets_only_positive_gradients_through():
 
 
 def test_a_frozen_network_is_another_one_that_answers_the_same():
-    network = CNN(SHAPE, 3, channels=(8, 8)).eval()
+    network = CNN(INPUTS, 3, channels=(8, 8)).eval()
     x_NCHW, _ = records()
     copy = frozen(network)
     torch.testing.assert_close(copy(x_NCHW), network(x_NCHW))
     assert not any(parameter.requires_grad for parameter in copy.parameters())
     assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+class Products(nn.Module):
+    """Three columns, the last of two positions, whose Shapley values are known."""
+
+    def forward(self, x_NDP, factor_N):
+        column_N3 = torch.stack([x_NDP[:, 0, 0], x_NDP[:, 0, 1], x_NDP[:, 0, 2:].sum(1)], 1)
+        score_N = column_N3[:, 0] * column_N3[:, 1] + 2 * column_N3[:, 2]
+        return (score_N * factor_N)[:, None]
+
+
+def test_shapley_values_of_a_product_are_halves_and_ablation_finds_all_of_it():
+    x_NDP = torch.tensor([[[2.0, 3.0, 1.0, 4.0]], [[1.0, 5.0, 2.0, 2.0]]])
+    units_P = torch.tensor([0, 1, 2, 2])
+    against = Reference(torch.zeros(1, 4), torch.zeros(1, 1, 4), 16, 0, units_P=units_P, perturbations=2000)
+    about = (Products(), x_NDP, torch.zeros(2, dtype=torch.long), against, (torch.tensor([1.0, 10.0]),))
+    shapley_NP = METHODS["kernel_shap"].attribute(*about)
+    # Coalitions are drawn, so values are near; their sum is exact.
+    expected_NP = torch.tensor([[3.0, 3.0, 5.0, 5.0], [25.0, 25.0, 40.0, 40.0]])
+    torch.testing.assert_close(shapley_NP, expected_NP, atol=0.1, rtol=0.06)
+    torch.testing.assert_close(shapley_NP.sum(1), expected_NP.sum(1), atol=1e-2, rtol=1e-3)
+    ablated_NP = METHODS["feature_ablation"].attribute(*about)
+    torch.testing.assert_close(ablated_NP, torch.tensor([[6.0, 6.0, 5.0, 5.0], [50.0, 50.0, 40.0, 40.0]]))
+
+
+def test_extras_reach_the_network_with_their_records():
+    x_NDP = torch.tensor([[[2.0, 3.0, 1.0, 4.0]], [[1.0, 5.0, 2.0, 2.0]]])
+    against = Reference(torch.zeros(1, 4), torch.zeros(8, 1, 4), 16, 0)
+    about = (Products(), x_NDP, torch.zeros(2, dtype=torch.long), against, (torch.tensor([1.0, 10.0]),))
+    for name in ("integrated_gradients", "gradient_shap"):
+        sums_N = METHODS[name].attribute(*about).sum(1)
+        tolerance = {"atol": 1e-3, "rtol": 1e-3} if name == "integrated_gradients" else {"atol": 40.0, "rtol": 0.0}
+        torch.testing.assert_close(sums_N, torch.tensor([16.0, 130.0]), **tolerance)

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lightloop.explanation.sample import draw_sample
+from lightloop.explanation.sample import draw_of_numbers, draw_sample
 
 CLASSES = ["a", "b", "c"]
 
@@ -49,3 +49,16 @@ def test_the_seed_alone_decides():
     table = predictions([(50, 50)] * 3)
     assert draw_sample(table, CLASSES, 30, seed=1).tolist() == draw_sample(table, CLASSES, 30, seed=1).tolist()
     assert draw_sample(table, CLASSES, 30, seed=1).tolist() != draw_sample(table, CLASSES, 30, seed=2).tolist()
+
+
+def test_half_of_the_numbers_drawn_are_the_worst_answers():
+    generator = np.random.default_rng(0)
+    labels = generator.normal(size=(50, 3))
+    answers = labels + 0.01
+    answers[[7, 30]] += [[5.0, 0.0, 0.0], [0.0, 0.0, -9.0]]
+    table = pa.table({"label": labels.tolist(), "prediction": answers.tolist()})
+    rows = draw_of_numbers(table, 4, seed=0).tolist()
+    assert {7, 30} < set(rows)
+    assert len(set(rows)) == 4
+    assert rows == draw_sample(table, (), 4, seed=0).tolist()
+    assert len(draw_of_numbers(table, 99, seed=0)) == 50

@@ -9,19 +9,21 @@ from torch import nn
 
 from lightloop.explanation.methods import frozen
 from lightloop.explanation.sanity import foreground, layers_from_top, randomised, rank_correlation
+from lightloop.networks._inputs import ImageInputs
 from lightloop.networks.cnn import CNN
 from lightloop.networks.mlp import MLP
 from lightloop.networks.resnet import ResNet
 
 SHAPE = (1, 8, 8)
+INPUTS = ImageInputs(*SHAPE)
 X_NCHW = torch.randn((3, *SHAPE), generator=torch.Generator().manual_seed(0))
 
 
 def networks(kind):
     builds = {
-        "cnn": lambda: CNN(SHAPE, 3, channels=(4, 4)),
-        "resnet": lambda: ResNet(SHAPE, 3, channels=(4, 8), blocks=1),
-        "mlp": lambda: MLP(SHAPE, 3, hidden=(6, 5)),
+        "cnn": lambda: CNN(INPUTS, 3, channels=(4, 4)),
+        "resnet": lambda: ResNet(INPUTS, 3, channels=(4, 8), blocks=1),
+        "mlp": lambda: MLP(INPUTS, 3, hidden=(6, 5)),
     }
     torch.manual_seed(1)
     trained = builds[kind]()
@@ -96,3 +98,36 @@ def test_foreground_is_what_differs_from_the_commonest_colour():
     pixels[0, 1, 1, 2] = 201
     assert foreground(pixels).nonzero().tolist() == [[0, 1, 2]]
     assert not foreground(torch.zeros((1, 1, 4, 4), dtype=torch.uint8)).any()
+
+
+def test_what_both_have_from_the_distance_alone_does_not_count():
+    generator = torch.Generator().manual_seed(0)
+    distance_NQ = torch.rand(30, 40, generator=generator) * 10
+    noise = torch.rand(2, 30, 40, generator=generator) + 0.5
+    first_NQ, second_NQ = distance_NQ * noise[0], distance_NQ * noise[1]
+    everywhere = torch.ones(30, 40, dtype=torch.bool)
+    assert rank_correlation(first_NQ, second_NQ, everywhere) > 0.7
+    assert abs(rank_correlation(first_NQ, second_NQ, everywhere, distance_NQ)) < 0.1
+    assert rank_correlation(distance_NQ, second_NQ, everywhere, distance_NQ) is None
+
+
+def test_the_partial_correlation_is_that_of_the_textbook():
+    generator = torch.Generator().manual_seed(1)
+    first, second, given = torch.rand(3, 1, 50, generator=generator)
+    r12, r13, r23 = (spearmanr(a[0], b[0]).statistic for a, b in ((first, second), (first, given), (second, given)))
+    expected = (r12 - r13 * r23) / ((1 - r13**2) * (1 - r23**2)) ** 0.5
+    assert rank_correlation(first, second, torch.ones(1, 50, dtype=torch.bool), given) == pytest.approx(expected)
+
+
+def test_attention_is_randomised_whole():
+    attention = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    network = frozen(nn.Sequential(nn.Linear(4, 8), attention, nn.Flatten(), nn.Linear(24, 2)))
+    torch.backends.mha.set_fastpath_enabled(False)
+    groups = layers_from_top(network, torch.zeros(1, 3, 4))
+    torch.backends.mha.set_fastpath_enabled(True)
+    assert [name for group in groups for name in group if "self_attn" in name] == [
+        "1.self_attn",
+        "1.self_attn.out_proj",
+    ]
+    assert groups[0] == ["3"]
+    assert groups[-1] == ["0"]

@@ -14,12 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from pictures import logits, probabilities
 from safetensors.torch import load_file
 
 from lightloop.config.compose import compose_config, validate_config
+from lightloop.config.image import ImageSpec
 from lightloop.data.image.preprocessor import ImagePreprocessor
 from lightloop.data.image.records import decode_images
 from lightloop.errors import LightloopError
+from lightloop.evaluation.problem import Problem, problem_of
 from lightloop.files import file_size
 from lightloop.project import Project
 from lightloop.release.bundle import OPSET, describe, export_graph, write_bundle
@@ -59,21 +62,21 @@ def make_model(repository: Project, overrides: tuple[str, ...]) -> Model:
     """A model as after a training: statistics of its normalisations are not those of a fresh one, logits vary."""
     config = compose_config(repository, overrides)
     torch.manual_seed(0)
-    network = build_network(config)
+    preprocessor = ImagePreprocessor(config)
+    network = build_network(config, preprocessor.inputs)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
             assert module.running_mean is not None
             assert module.running_var is not None
             module.running_mean.normal_(std=0.3)
             module.running_var.uniform_(0.2, 0.6)
-    preprocessor = ImagePreprocessor(config.data.channels)
     pixels = random_pixels(config.data.channels, *config.data.size, count=50)
-    preprocessor.fit(pixels)
+    preprocessor.fit_pixels(pixels)
     model = Model(config, preprocessor.eval(), network.eval())
     head = [module for module in network.modules() if isinstance(module, torch.nn.Linear)][-1]
     with torch.no_grad():
-        head.weight.div_(model.logits(pixels).std(0)[:, None])
-        head.bias.sub_(model.logits(pixels).mean(0))
+        head.weight.div_(logits(model, pixels).std(0)[:, None])
+        head.bias.sub_(logits(model, pixels).mean(0))
     return model
 
 
@@ -91,11 +94,11 @@ def test_graph_equals_network(name: str, exported: Callable[[str], Export]) -> N
     spec = model.config.data
     pixels = random_pixels(spec.channels, *spec.size, count=65)
     pixels[0], pixels[1] = 0, 255
-    expected = model.logits(pixels).double().softmax(1).numpy()
+    expected = logits(model, pixels).double().softmax(1).numpy()
     assert np.unique(expected.argmax(1)).size > 1, "a model that answers the same for everything shows nothing"
     predictor = Predictor.load(folder)
     for batch_size in (1, 3, 64):
-        answers = predictor.probabilities(pixels.numpy(), batch_size)
+        answers = probabilities(predictor, pixels.numpy(), batch_size)
         assert answers.dtype == np.float32
         np.testing.assert_allclose(answers, expected, rtol=0, atol=TOLERANCE)
         np.testing.assert_array_equal(answers.argmax(1), expected.argmax(1))
@@ -107,8 +110,8 @@ def test_graph_equals_network_on_real_pixels(repository: Project, exported: Call
     spec = model.config.data
     images = pq.read_table(repository.root / "data/fashion/test.parquet")["image"].slice(0, 200)
     pixels = decode_images([image["bytes"] for image in images.to_pylist()], spec.size, spec.channels)
-    expected = model.logits(torch.from_numpy(pixels)).double().softmax(1).numpy()
-    np.testing.assert_allclose(Predictor.load(folder).probabilities(pixels), expected, rtol=0, atol=TOLERANCE)
+    expected = logits(model, torch.from_numpy(pixels)).double().softmax(1).numpy()
+    np.testing.assert_allclose(probabilities(Predictor.load(folder), pixels), expected, rtol=0, atol=TOLERANCE)
 
 
 def test_same_model_gives_same_bytes(repository: Project, exported: Callable[[str], Export], tmp_path: Path) -> None:
@@ -163,7 +166,8 @@ def test_graph_is_valid_and_as_the_manifest_says(name: str, exported: Callable[[
     assert pixels.name == "image"
     assert pixels.type.tensor_type.elem_type == onnx.TensorProto.UINT8
     dims = pixels.type.tensor_type.shape.dim
-    assert dims[0].dim_param == "batch"
+    assert dims[0].dim_param
+    assert not dims[0].dim_value
     assert [dim.dim_value for dim in dims[1:]] == [spec.channels, *spec.size]
     assert [output.name for output in graph.graph.output] == ["logits", "probabilities"]
 
@@ -172,11 +176,11 @@ def test_manifest_holds_what_a_reader_needs(exported: Callable[[str], Export]) -
     model, folder = exported("colour")
     content = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     assert content["classes"] == list(model.config.data.classes)
-    assert content["input"]["shape"] == [None, 3, 10, 14]
+    assert content["input"] == {"kind": "image", "channels": 3, "size": [10, 14]}
     assert content["data_version"] == "0123.dir"
     assert content["parameters"] == sum(p.numel() for p in model.network.parameters())
     assert "+" not in content["libraries"]["torch"], "the build for one kind of machine is no part of the version"
-    assert read_manifest(folder) == describe(model, "0123.dir")
+    assert read_manifest(folder) == describe(model, onnx.load(folder / "model.onnx"), "0123.dir")
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -184,13 +188,12 @@ def test_model_can_be_rebuilt_from_the_bundle(name: str, exported: Callable[[str
     model, folder = exported(name)
     config = validate_config(read_manifest(folder).config)
     assert config == model.config
-    whole = torch.nn.ModuleDict(
-        {"preprocessor": ImagePreprocessor(config.data.channels), "network": build_network(config)}
-    )
+    preprocessor = ImagePreprocessor(config)
+    whole = torch.nn.ModuleDict({"preprocessor": preprocessor, "network": build_network(config, preprocessor.inputs)})
     whole.load_state_dict(load_file(folder / "model.safetensors"))
     rebuilt = Model(config, whole["preprocessor"].eval(), whole["network"].eval())
     pixels = random_pixels(config.data.channels, *config.data.size, count=5)
-    assert torch.equal(rebuilt.logits(pixels), model.logits(pixels))
+    assert torch.equal(logits(rebuilt, pixels), logits(model, pixels))
 
 
 def test_bundle_holds_these_files_readable_by_others(exported: Callable[[str], Export]) -> None:
@@ -259,7 +262,7 @@ import numpy as np
 from pathlib import Path
 from lightloop.serving.predictor import Predictor
 predictor = Predictor.load(Path({str(folder)!r}))
-print(predictor.probabilities(np.zeros((2, 1, 28, 28), np.uint8)).shape)
+print(predictor.run({{"image": np.zeros((2, 1, 28, 28), np.uint8)}})["probabilities"].shape)
 assert not {{"torch", "pytorch_lightning", "onnx", "pandas"}} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -272,6 +275,15 @@ def test_size_is_that_of_the_weights_twice(exported: Callable[[str], Export]) ->
     assert file_size(folder) < 2 * weights + 20_000
 
 
+def problem(classes: list[str]) -> Problem:
+    spec = {"name": "x", "modality": "image", "problem": "classification", "path": "x", "expectations": "x"}
+    columns = {"image": "feature", "label": "target"}
+    files = {"train": "a", "test": "b"}
+    return problem_of(
+        ImageSpec(**spec, columns=columns, files=files, classes=classes, size=(2, 2), channels=1)  # type: ignore[arg-type]
+    )
+
+
 def predictions(labels: list[str], probabilities: list[list[float]]) -> pa.Table:
     ids = [f"test/{row}" for row in range(len(labels))]
     return pa.table({"id": ids, "prediction": labels, "probabilities": probabilities})
@@ -280,7 +292,7 @@ def predictions(labels: list[str], probabilities: list[list[float]]) -> pa.Table
 def test_parity_counts_what_differs() -> None:
     answers = np.array([[0.6, 0.4], [0.5, 0.5], [0.25, 0.75]], dtype=np.float32)
     told = predictions(["a", "b", "b"], [[0.6, 0.4], [0.375, 0.625], [0.25, 0.75]])
-    parity = measure_parity(["test/0", "test/1", "test/2"], ["a", "b"], answers, told)
+    parity = measure_parity(problem(["a", "b"]), ["test/0", "test/1", "test/2"], answers, told)
     assert (parity.n, parity.different_predictions) == (3, 1)
     assert parity.max_difference == pytest.approx(0.125, abs=1e-7)
 
@@ -288,7 +300,7 @@ def test_parity_counts_what_differs() -> None:
 def test_parity_of_the_same_is_zero() -> None:
     answers = np.random.default_rng(0).dirichlet(np.ones(3), 50).astype(np.float32)
     told = predictions([["a", "b", "c"][best] for best in answers.argmax(1)], answers.tolist())
-    parity = measure_parity([f"test/{row}" for row in range(50)], ["a", "b", "c"], answers, told)
+    parity = measure_parity(problem(["a", "b", "c"]), [f"test/{row}" for row in range(50)], answers, told)
     assert (parity.max_difference, parity.different_predictions) == (0.0, 0)
 
 
@@ -296,8 +308,8 @@ def test_parity_refuses_what_cannot_be_compared() -> None:
     told = predictions(["a"], [[1.0, 0.0]])
     good = np.array([[1, 0]], dtype=np.float32)
     with pytest.raises(LightloopError, match=r"holds 1 records, which are not the 1 test records .+ evaluate stage"):
-        measure_parity(["test/7"], ["a", "b"], good, told)
+        measure_parity(problem(["a", "b"]), ["test/7"], good, told)
     with pytest.raises(LightloopError, match=r"the exported graph answers test/0 .+ not a number"):
-        measure_parity(["test/0"], ["a", "b"], np.array([[np.nan, 0]], dtype=np.float32), told)
+        measure_parity(problem(["a", "b"]), ["test/0"], np.array([[np.nan, 0]], dtype=np.float32), told)
     with pytest.raises(LightloopError, match="the test split is empty"):
-        measure_parity([], ["a", "b"], good[:0], told.slice(0, 0))
+        measure_parity(problem(["a", "b"]), [], good[:0], told.slice(0, 0))

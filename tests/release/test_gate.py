@@ -10,9 +10,9 @@ import pytest
 from lightloop.config.metrics import METRICS
 from lightloop.config.schema import GateConfig
 from lightloop.errors import LightloopError
-from lightloop.release.gate import Champion, Check, Evidence, Verdict, align, judge
+from lightloop.evaluation.metrics import WeightedMetrics
+from lightloop.release.gate import Champion, Check, Evidence, Verdict, judge
 
-CLASSES = ("a", "b", "c")
 N = 300
 CONFIG = GateConfig(
     metric="accuracy",
@@ -38,17 +38,20 @@ def evidence(right: float = 0.9, **changes: Any) -> Evidence:
         parity={"n": N, "max_difference": 1e-6, "different_predictions": 0},
         metrics={"metrics": {"accuracy": estimate(right), "log_loss": estimate(0.3)}},
         explanation={"methods": {"grad_cam": {"trusted": True}, "gradient_shap": {"trusted": False}}},
-        classes=CLASSES,
-        labels_N=labels_N,
-        challenger_NK=answers(labels_N, right),
-        baseline_NK=answers(labels_N, 0.5),
+        challenger=WeightedMetrics(labels_N, answers(labels_N, right)),
+        baseline=WeightedMetrics(labels_N, answers(labels_N, 0.5)),
         champion=None,
     )
     return replace(accepted, **changes)
 
 
-def champion(right: float, classes: tuple[str, ...] = CLASSES, **options: Any) -> Champion:
-    return Champion("v0.1.0", classes, answers(np.arange(N) % 3, right, **options))
+def scorer(right: float, **options: Any) -> WeightedMetrics:
+    labels_N = np.arange(N) % 3
+    return WeightedMetrics(labels_N, answers(labels_N, right, **options))
+
+
+def champion(right: float, **options: Any) -> Champion:
+    return Champion("v0.1.0", scorer(right, **options))
 
 
 def estimate(value: float | None) -> dict[str, float | None]:
@@ -96,13 +99,12 @@ def test_checks_are_json_with_everything_that_the_report_shows() -> None:
         ({"metrics": {"metrics": {"accuracy": estimate(0.79), "log_loss": estimate(0.3)}}}, "bounds.accuracy"),
         ({"metrics": {"metrics": {"accuracy": estimate(0.9), "log_loss": estimate(0.6)}}}, "bounds.log_loss"),
         ({"metrics": {"metrics": {"accuracy": estimate(None), "log_loss": estimate(0.3)}}}, "bounds.accuracy"),
-        ({"baseline_NK": answers(np.arange(N) % 3, 0.9)}, "baseline"),
-        ({"baseline_NK": answers(np.arange(N) % 3, 1.0)}, "baseline"),
+        ({"baseline": scorer(0.9)}, "baseline"),
+        ({"baseline": scorer(1.0)}, "baseline"),
         ({"explanation": {"methods": {"grad_cam": {"trusted": False}}}}, "explanation"),
         ({"explanation": {"methods": {}}}, "explanation"),
         ({"champion": champion(1.0)}, "champion"),
-        ({"champion": champion(0.9, classes=("a", "b", "d"))}, "champion"),
-        ({"champion": Champion("v0.1.0", ("a", "b"), None)}, "champion"),
+        ({"champion": Champion("v0.1.0", None, "it knows d")}, "champion"),
     ],
 )
 def test_one_failure_refuses_and_only_that_check_fails(changes: dict[str, Any], failing: str) -> None:
@@ -160,29 +162,22 @@ def test_few_records_that_differ_leave_doubt_and_doubt_refuses() -> None:
 
 
 def test_with_a_champion_the_baseline_is_not_asked() -> None:
-    verdict = judge(CONFIG, evidence(baseline_NK=answers(np.arange(N) % 3, 1.0), champion=champion(0.9)), seed=0)
+    verdict = judge(CONFIG, evidence(baseline=scorer(1.0), champion=champion(0.9)), seed=0)
     assert verdict.accepted
     assert "baseline" not in [check.name for check in verdict.checks]
 
 
-def test_champion_whose_classes_stand_in_another_order_is_compared_by_name() -> None:
-    turned = champion(0.9)
-    assert turned.probabilities_NK is not None
-    other = Champion("v0.1.0", ("c", "a", "b"), turned.probabilities_NK[:, [2, 0, 1]])
-    assert check(judge(CONFIG, evidence(champion=other), seed=0), "champion").figures["value"] == 0.0
-
-
-def test_other_classes_are_named() -> None:
-    verdict = judge(CONFIG, evidence(champion=champion(0.9, classes=("a", "b", "d"))), seed=0)
-    message = check(verdict, "champion").message
-    assert message == "v0.1.0 can't be compared with: it knows d, which the challenger does not and it does not know c"
+def test_why_a_champion_cannot_be_compared_is_said() -> None:
+    verdict = judge(CONFIG, evidence(champion=Champion("v0.1.0", None, "it knows d")), seed=0)
+    assert check(verdict, "champion").message == "v0.1.0 can't be compared with: it knows d"
 
 
 def test_an_undefined_metric_is_no_pass() -> None:
     """AUROC where every record has one label."""
     labels_N = np.zeros(N, dtype=np.int64)
     config = CONFIG.model_copy(update={"metric": "auroc", "bounds": {}})
-    verdict = judge(config, evidence(labels_N=labels_N, champion=champion(0.9)), seed=0)
+    one_class = WeightedMetrics(labels_N, answers(labels_N, 0.9))
+    verdict = judge(config, evidence(challenger=one_class, champion=Champion("v0.1.0", one_class)), seed=0)
     assert only_failure(verdict) == "champion"
     assert "undefined" in verdict.failed[0].message
 
@@ -215,12 +210,3 @@ def test_message_of_the_comparison_has_figure_and_threshold() -> None:
     message = check(judge(CONFIG, evidence(champion=champion(0.95)), seed=0), "champion").message
     assert message.startswith("Accuracy is 0.05 worse than v0.1.0; at 95% confidence the difference is at least -0.0")
     assert message.endswith(", and at least -0.01 is needed")
-
-
-def test_align_is_undone_by_aligning_back() -> None:
-    probabilities_NK = np.random.default_rng(0).random((4, 3))
-    there = align(probabilities_NK, CLASSES, ("b", "c", "a"))
-    assert there is not None
-    back = align(there, ("b", "c", "a"), CLASSES)
-    assert back is not None
-    np.testing.assert_array_equal(back, probabilities_NK)

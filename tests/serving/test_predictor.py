@@ -15,6 +15,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from pictures import probabilities
 from PIL import Image
 from pydantic import ValidationError
 
@@ -74,11 +75,9 @@ def manifest() -> dict[str, Any]:
         "modality": "image",
         "problem": "classification",
         "classes": CLASSES,
+        "answer": "probabilities",
         "input": {
-            "name": "image",
-            "dtype": "uint8",
-            "shape": [None, 3, *SIZE],
-            "range": [0, 255],
+            "kind": "image",
             "channels": 3,
             "size": SIZE,
         },
@@ -129,7 +128,7 @@ def test_load_says_what_the_bundle_is(bundle: Path) -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64, 65, 1000])
 def test_probabilities_do_not_depend_on_the_batch(bundle: Path, pixels: NDArray[np.uint8], batch_size: int) -> None:
-    answers = Predictor.load(bundle).probabilities(pixels, batch_size)
+    answers = probabilities(Predictor.load(bundle), pixels, batch_size)
     assert answers.dtype == np.float32
     np.testing.assert_allclose(answers, answer(pixels), atol=1e-6)
 
@@ -137,29 +136,29 @@ def test_probabilities_do_not_depend_on_the_batch(bundle: Path, pixels: NDArray[
 @pytest.mark.parametrize("level", [0, 255])
 def test_extreme_levels(bundle: Path, level: int) -> None:
     pixels = np.full((2, 3, *SIZE), level, dtype=np.uint8)
-    answers = Predictor.load(bundle).probabilities(pixels)
+    answers = probabilities(Predictor.load(bundle), pixels)
     np.testing.assert_allclose(answers, answer(pixels), atol=1e-6)
     assert answers.argmax(1).tolist() == [1 if level else 0] * 2
 
 
 def test_any_memory_layout(bundle: Path, pixels: NDArray[np.uint8]) -> None:
     predictor = Predictor.load(bundle)
-    expected = predictor.probabilities(pixels)
+    expected = probabilities(predictor, pixels)
     turned = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    np.testing.assert_array_equal(predictor.probabilities(turned), expected)
-    np.testing.assert_array_equal(predictor.probabilities(pixels[::-1])[::-1], expected)
+    np.testing.assert_array_equal(probabilities(predictor, turned), expected)
+    np.testing.assert_array_equal(probabilities(predictor, pixels[::-1])[::-1], expected)
 
 
 def test_no_records(bundle: Path) -> None:
     predictor = Predictor.load(bundle)
-    assert predictor.probabilities(np.empty((0, 3, *SIZE), np.uint8)).shape == (0, 3)
+    assert probabilities(predictor, np.empty((0, 3, *SIZE), np.uint8)).shape == (0, 3)
     assert predictor.predict([]) == []
 
 
 def test_threads_and_callers_at_once_agree(bundle: Path, pixels: NDArray[np.uint8]) -> None:
     predictor = Predictor.load(bundle, threads=2)
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda rows: predictor.probabilities(pixels[rows:], 7), range(16)))
+        answers = list(pool.map(lambda rows: probabilities(predictor, pixels[rows:], 7), range(16)))
     for start, part in enumerate(answers):
         np.testing.assert_allclose(part, answer(pixels[start:]), atol=1e-6)
 
@@ -192,8 +191,8 @@ def test_predict_refuses_what_is_no_image(bundle: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (np.zeros((1, 3, *SIZE), np.float32), "pixels are float32: expected a NumPy array of uint8"),
-        ([[1, 2]], "pixels are list: expected a NumPy array of uint8"),
+        (np.zeros((1, 3, *SIZE), np.float32), "image is float32: expected a NumPy array of uint8"),
+        ([[1, 2]], "image is list: expected a NumPy array of uint8"),
         (np.zeros((3, *SIZE), np.uint8), r"shape \(3, 4, 6\): this bundle expects \(N, 3, 4, 6\)"),
         (np.zeros((1, 1, *SIZE), np.uint8), r"shape \(1, 1, 4, 6\): this bundle expects \(N, 3, 4, 6\)"),
         (np.zeros((1, *SIZE, 3), np.uint8), r"shape \(1, 4, 6, 3\): this bundle expects \(N, 3, 4, 6\)"),
@@ -201,12 +200,12 @@ def test_predict_refuses_what_is_no_image(bundle: Path) -> None:
 )
 def test_wrong_pixels_are_one_sentence(bundle: Path, wrong: Any, message: str) -> None:
     with pytest.raises(LightloopError, match=message):
-        Predictor.load(bundle).probabilities(wrong)
+        probabilities(Predictor.load(bundle), wrong)
 
 
 def test_wrong_batch_size(bundle: Path, pixels: NDArray[np.uint8]) -> None:
     with pytest.raises(LightloopError, match="batch_size is 0: expected 1 or more"):
-        Predictor.load(bundle).probabilities(pixels, 0)
+        probabilities(Predictor.load(bundle), pixels, 0)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "bundle.json"])
@@ -262,7 +261,7 @@ def test_bundle_of_another_format_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"classes": ["one"]}, "bundle.json does not fit: classes"),
+        ({"classes": "one"}, "bundle.json does not fit: classes"),
         ({"surprise": 1}, "bundle.json does not fit: surprise"),
         ({"classes": ["a", "b"]}, "model.onnx has .+, but bundle.json says"),
     ],

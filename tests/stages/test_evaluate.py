@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from pictures import logits
 
 from lightloop.data.image.preprocessor import ImagePreprocessor
 from lightloop.data.image.records import decode_images
@@ -13,7 +14,7 @@ from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError, RefusedError
 from lightloop.files import read_json
 from lightloop.stages.evaluate import evaluate
-from lightloop.tasks.checkpoint import CONFIG_KEY, build_network, load_model
+from lightloop.tasks.checkpoint import build_network, checkpoint_extras, load_model
 
 FILES = ("predictions.parquet", "metrics.json", "classes.json", "confusion.csv", "mistakes.json")
 
@@ -21,15 +22,16 @@ FILES = ("predictions.parquet", "metrics.json", "classes.json", "confusion.csv",
 def write_checkpoint(config, project, *, fill=None):
     """A network with fresh weights, as the train stage stores it."""
     torch.manual_seed(0)
-    preprocessor, network = ImagePreprocessor(config.data.channels), build_network(config)
-    preprocessor.fit(torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16))
+    preprocessor = ImagePreprocessor(config)
+    network = build_network(config, preprocessor.inputs)
+    preprocessor.fit_pixels(torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16))
     state = {f"preprocessor.{key}": value for key, value in preprocessor.state_dict().items()}
     state |= {f"network.{key}": value for key, value in network.state_dict().items()}
     if fill is not None:
         last = list(network.state_dict())[-1]
         state[f"network.{last}"] = torch.full_like(state[f"network.{last}"], fill)
     project.training.mkdir(parents=True, exist_ok=True)
-    torch.save({CONFIG_KEY: config.model_dump(mode="json"), "state_dict": state}, project.checkpoint)
+    torch.save(checkpoint_extras(config, preprocessor) | {"state_dict": state}, project.checkpoint)
 
 
 def change_test_records(project, change):
@@ -47,7 +49,7 @@ def test_it_leaves_the_evidence_of_the_test_split(small_config, project):
     spec = small_config.data
     test = read_splits(spec, project.root, small_config.seed)["test"]
     pixels = torch.from_numpy(decode_images(test["image"].to_pylist(), spec.size, spec.channels))
-    expected = load_model(project.checkpoint).logits(pixels).softmax(1).numpy()
+    expected = logits(load_model(project.checkpoint), pixels).softmax(1).numpy()
     predictions = pq.read_table(project.predictions)
     found = np.array(predictions["probabilities"].to_pylist())
     np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -1,43 +1,31 @@
+import functools
 import hashlib
 import subprocess
 import sys
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from standing import stand, with_data
 
 from lightloop.config.compose import compose_config
-from lightloop.data.image.preprocessor import ImagePreprocessor
-from lightloop.data.image.records import decode_images
 from lightloop.data.splits import read_splits
-from lightloop.errors import LightloopError
+from lightloop.errors import LightloopError, UsageError
 from lightloop.files import read_json
 from lightloop.stages.explain import explain
-from lightloop.tasks.checkpoint import CONFIG_KEY, build_network, load_model
+from lightloop.tasks.checkpoint import load_model
 
 FEW = ("explain.records=10", "explain.steps=8", "explain.samples=4")
 
 
-def stand(config, project):
-    """A network with fresh weights and its predictions, as train and evaluate leave them."""
-    torch.manual_seed(0)
-    preprocessor, network = ImagePreprocessor(config.data.channels), build_network(config)
-    preprocessor.fit(torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16))
-    state = {f"preprocessor.{key}": value for key, value in preprocessor.state_dict().items()}
-    state |= {f"network.{key}": value for key, value in network.state_dict().items()}
-    project.training.mkdir(parents=True)
-    project.evaluation.mkdir(parents=True)
-    torch.save({CONFIG_KEY: config.model_dump(mode="json"), "state_dict": state}, project.checkpoint)
-    test = read_splits(config.data, project.root, config.seed)["test"]
-    pixels = torch.from_numpy(decode_images(test["image"].to_pylist(), config.data.size, config.data.channels))
-    probabilities = load_model(project.checkpoint).logits(pixels).softmax(1)
-    names = [config.data.classes[code] for code in probabilities.argmax(1).tolist()]
-    columns = {"id": test["id"], "label": test["label"], "prediction": names, "probabilities": probabilities.tolist()}
-    columns["baseline_probabilities"] = columns["probabilities"]
-    pq.write_table(pa.table(columns), project.predictions)
+@pytest.fixture
+def other(project):
+    """A function that puts a small part of another data set into the project, and gives a config of its experiment."""
+    return functools.partial(with_data, project)
 
 
 def digests(folder):
@@ -50,7 +38,7 @@ def test_it_leaves_the_evidence_of_a_sample(project):
     stand(config, project)
     explain(config, project)
     result = read_json(project.explanation_result)
-    assert list(result) == ["n", "records", "methods", "control", "curves"]
+    assert list(result) == ["n", "noun", "score", "records", "methods", "control", "curves"]
     assert result["n"] == len(result["records"]) == 10
     assert [record["label"] for record in result["records"]] == list(config.data.classes)
 
@@ -124,6 +112,103 @@ def test_what_is_missing_or_stale_is_named_and_the_last_evidence_stays(project):
     with pytest.raises(LightloopError, match=r"predictions\.parquet is missing"):
         explain(config, project)
     assert digests(project.explanation) == before
+
+
+METHODS_OF_TABLES = "explain.methods=[integrated_gradients,feature_ablation,kernel_shap]"
+
+
+def test_attention_over_columns_is_explained(other, project):
+    config = other("loans", "network=ft_transformer", "explain.records=4", "explain.methods=[feature_ablation]")
+    stand(config, project)
+    explain(config, project)
+    method = read_json(project.explanation_result)["methods"]["feature_ablation"]
+    assert {row["name"] for row in method["importance"]} == set(config.data.features)
+    assert len(method["checks"]["randomised_correlation"]["by_layer"]) > 3
+
+
+def test_a_table_is_explained_by_its_columns(other, project):
+    config = other("loans", "network.hidden=[16]", METHODS_OF_TABLES)
+    stand(config, project)
+    explain(config, project)
+    result = read_json(project.explanation_result)
+    assert (result["noun"], result["score"], result["control"]) == ("columns", "probability", {})
+    columns = [row["name"] for row in result["methods"]["kernel_shap"]["importance"]]
+    assert set(columns) == set(config.data.features)
+    assert result["methods"]["integrated_gradients"]["checks"]["completeness_error"]["value"] < 0.1
+    assert result["methods"]["kernel_shap"]["checks"]["completeness_error"]["value"] < 0.01
+    rows = read_json(project.explanation_images / "records.json")
+    assert [row["id"] for row in rows] == [record["id"] for record in result["records"]]
+    test = {row["id"]: row for row in read_splits(config.data, project.root, config.seed)["test"].to_pylist()}
+    with np.load(project.attributions) as arrays:
+        for place, row in enumerate(rows):
+            assert row["parts"] == columns
+            assert row["values"] == [test[row["id"]][name] for name in columns]
+            assert row["attributions"]["kernel_shap"] == pytest.approx(arrays["kernel_shap"][place], rel=1e-3, abs=1e-7)
+
+
+def test_a_text_is_explained_by_its_tokens_and_not_by_its_padding(other, project):
+    config = other(
+        "spam", "explain.records=6", "preprocess.max_length=32", "explain.methods=[gradient_shap,feature_ablation]"
+    )
+    stand(config, project)
+    explain(config, project)
+    result = read_json(project.explanation_result)
+    assert result["noun"] == "tokens"
+    rows = read_json(project.explanation_images / "records.json")
+    model, tables = load_model(project.checkpoint), read_splits(config.data, project.root, config.seed)
+    texts = {row["id"]: row["text"] for row in tables["test"].to_pylist()}
+    with np.load(project.attributions) as arrays:
+        for place, row in enumerate(rows):
+            (ids_1T,) = model.preprocessor.encode(
+                tables["test"].filter(pa.compute.equal(tables["test"]["id"], row["id"]))
+            )
+            tokens = int((ids_1T != 0).sum())
+            assert len(row["parts"]) == tokens == len(row["attributions"]["gradient_shap"])
+            assert (arrays["feature_ablation"][place, tokens:] == 0).all()
+            assert np.abs(arrays["feature_ablation"][place, :tokens]).sum() > 0
+            assert texts[row["id"]] is not None
+
+
+def test_a_forecast_is_explained_in_its_unit(other, project):
+    config = other("co2", "explain.methods=[integrated_gradients,feature_ablation]")
+    stand(config, project)
+    explain(config, project)
+    result = read_json(project.explanation_result)
+    assert (result["noun"], result["score"]) == ("steps", "answer")
+    assert result["methods"]["integrated_gradients"]["checks"]["completeness_error"]["value"] < 0.1
+    rows = read_json(project.explanation_images / "records.json")
+    assert rows[0]["parts"] == [str(step) for step in range(1 - config.data.window, 1)]
+    predictions = {row["id"]: row for row in pq.read_table(project.predictions).to_pylist()}
+    model, tables = load_model(project.checkpoint), read_splits(config.data, project.root, config.seed)
+    assert [record["id"] for record in result["records"]] == [row["id"] for row in rows]
+    # What is deleted last leaves the baseline: nothing of the network's answer remains, in parts per million.
+    curves = result["curves"]["deletion"]["integrated_gradients"]
+    mean = np.mean([np.mean(predictions[row["id"]]["prediction"]) for row in rows])
+    sample = tables["test"].filter(pa.compute.is_in(tables["test"]["id"], pa.array([row["id"] for row in rows])))
+    (raw_NTC,) = model.preprocessor.encode(sample)
+    (drawn_NTC,) = model.preprocessor(
+        *model.preprocessor.encode(
+            tables["train"].take(np.random.default_rng(config.seed).permutation(len(tables["train"]))[:1000])
+        )
+    )
+    with torch.no_grad():
+        outputs_NO = model.network(drawn_NTC.mean(0, keepdim=True).expand(len(sample), -1, -1))
+        start = model.preprocessor.restore(outputs_NO, raw_NTC).mean()
+    assert curves[0] == pytest.approx(mean - start.item(), abs=1e-3)
+    assert curves[-1] == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["experiment=loans", "explain.methods=[grad_cam]"], "grad_cam, which is for image, but data=loans is tabular"),
+        (["explain.methods=[kernel_shap]"], "kernel_shap, which is for tabular or series, but data=fashion is image"),
+        (["network=mlp"], "network=mlp has no feature maps: say explain=gradients"),
+    ],
+)
+def test_a_method_that_does_not_fit_is_refused(repository, overrides, said):
+    with pytest.raises(UsageError, match=said):
+        compose_config(repository, overrides)
 
 
 def test_lightning_is_not_loaded():

@@ -9,11 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pictures import probabilities
 from registry_world import clone, git, write_linear_bundle
 from small_project import shrink
 
 from lightloop.config.schema import Config
-from lightloop.data.image.records import decode_images, label_codes
+from lightloop.data.image.records import decode_images
+from lightloop.data.records import label_codes
 from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.files import read_json, write_json
@@ -46,7 +48,7 @@ def write_evidence(project: Project, config: Config) -> None:
     """What the stages before the gate leave, from the bundle that lies there."""
     test = read_splits(config.data, project.root, config.seed)["test"]
     pixels_NCHW = decode_images(test["image"].to_pylist(), (28, 28), 1)
-    probabilities_NK = Predictor.load(project.bundle).probabilities(pixels_NCHW)
+    probabilities_NK = probabilities(Predictor.load(project.bundle), pixels_NCHW)
     baseline_NK = np.full_like(probabilities_NK, 1 / probabilities_NK.shape[1])
     columns = {
         "id": test["id"],

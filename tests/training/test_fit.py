@@ -126,8 +126,8 @@ def test_the_checkpoint_needs_nothing_else(project: Project, three_epochs: Confi
     assert model.config == three_epochs
     assert torch.equal(model.preprocessor.mean, data.preprocessor.mean)
     validation = data.splits["validation"]
-    predicted = model.logits(validation.pixels_NCHW).argmax(1)
-    accuracy = (predicted == validation.labels_N).float().mean().item()
+    predicted = model.answers(data.tables["validation"])["probabilities"].argmax(1)
+    accuracy = (predicted == validation.targets.numpy()).mean()
     best = read_json(project.training_summary)["best_epoch"]
     # The history's value was computed in bf16 where the processor has it.
     assert accuracy == pytest.approx(read_json(project.history)[best]["validation_accuracy"], abs=0.07)

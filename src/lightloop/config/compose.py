@@ -14,6 +14,10 @@ from lightloop.errors import UsageError
 from lightloop.files import write_text
 from lightloop.project import Project
 
+# The keys by which a member of a union is chosen.
+TAGS = ("name", "modality")
+# Folders of configs/ that are no groups of the config.
+NO_GROUPS = ("expectations", "sweep")
 HEADER = (
     "# Generated from configs/ by `lightloop run`. Change configs/ or give overrides; edits here are overwritten.\n"
 )
@@ -74,7 +78,7 @@ def _compose(configs: Path, overrides: list[str]) -> Any:
     from hydra import compose, initialize_config_dir
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
+    from omegaconf import OmegaConf, open_dict
     from omegaconf.errors import OmegaConfBaseException
 
     for text in overrides:
@@ -88,12 +92,59 @@ def _compose(configs: Path, overrides: list[str]) -> Any:
     try:
         with initialize_config_dir(str(configs), version_base="1.3"):
             composed = compose("config", overrides=overrides)
+            if stale := _stale_settings(configs, overrides, composed):
+                without = compose("config", overrides=_without_experiment(configs, overrides))
+                with open_dict(composed):
+                    composed.update({group: without[group] for group in stale})
         missing = sorted(OmegaConf.missing_keys(composed))
         if missing:
             raise UsageError(f"{missing[0]} has no value (???): give one, as in `{missing[0]}=...`")
         return OmegaConf.to_container(composed, resolve=True)
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise UsageError(_hydra_sentence(configs, str(error))) from None
+
+
+def _stale_settings(configs: Path, overrides: list[str], composed: Any) -> list[str]:
+    """Groups whose settings in the experiment are those of another component than the one that a person chose.
+
+    An experiment that sets `network.hidden` of an MLP says nothing about a Transformer, so these must not reach it.
+    """
+    experiment, options = _experiment(configs, overrides)
+    return [
+        group
+        for group in experiment
+        if group in options
+        and group in {text.partition("=")[0] for text in overrides}
+        and composed[group].get("name") != _read_option(configs, group, options[group]).get("name")
+    ]
+
+
+def _without_experiment(configs: Path, overrides: list[str]) -> list[str]:
+    """Overrides that choose what the experiment chooses, without the values that it sets."""
+    typed = {text.partition("=")[0] for text in overrides}
+    _, options = _experiment(configs, overrides)
+    chosen = [f"{group}={option}" for group, option in options.items() if group not in typed]
+    return ["~experiment", *chosen, *(text for text in overrides if not text.startswith("experiment="))]
+
+
+def _experiment(configs: Path, overrides: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The content of the chosen experiment's file, and the options that it chooses by group."""
+    defaults = yaml.safe_load((configs / "config.yaml").read_text(encoding="utf-8"))["defaults"]
+    usual = {group: option for one in defaults if isinstance(one, dict) for group, option in one.items()}
+    typed = [text.partition("=")[2] for text in overrides if text.startswith("experiment=")]
+    content = _read_option(configs, "experiment", typed[-1] if typed else usual["experiment"])
+    own = {
+        key.removeprefix("override /"): option
+        for one in content.get("defaults", [])
+        if isinstance(one, dict)
+        for key, option in one.items()
+    }
+    usual.pop("experiment")
+    return content, usual | own
+
+
+def _read_option(configs: Path, group: str, option: str) -> dict[str, Any]:
+    return yaml.safe_load((configs / group / f"{option}.yaml").read_text(encoding="utf-8")) or {}
 
 
 def _as_hydra(configs: Path, text: str) -> str:
@@ -106,7 +157,7 @@ def _as_hydra(configs: Path, text: str) -> str:
     bare = key.lstrip("+~")
     if not separator and not key.startswith("~"):
         raise UsageError(f"`{text}` is no override: write key=value, such as trainer.max_epochs=3")
-    groups = sorted(folder.name for folder in configs.iterdir() if folder.is_dir() and folder.name != "expectations")
+    groups = sorted(folder.name for folder in configs.iterdir() if folder.is_dir() and folder.name not in NO_GROUPS)
     if bare in groups:
         options = _options(configs, bare)
         if separator and value not in options:
@@ -190,9 +241,24 @@ def _known_keys(model: Any, raw: Any, prefix: str = "") -> Iterator[str]:
 def _member(annotation: Any, raw: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    models = [part for part in get_args(annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
-    name = raw.get("name") if isinstance(raw, dict) else None
-    return next((model for model in models if name in get_args(model.model_fields["name"].annotation)), None)
+    models = [part for part in _flat(annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+    tags = {raw.get(key) for key in TAGS} if isinstance(raw, dict) else set()
+    return next((model for model in models if tags & _tags(model)), None)
+
+
+def _flat(annotation: Any) -> Iterator[Any]:
+    """The members of a union, also of one that is annotated or nested."""
+    parts = get_args(annotation)
+    if not parts or isinstance(annotation, type):
+        yield annotation
+    for part in parts:
+        yield from _flat(part)
+
+
+def _tags(model: type[BaseModel]) -> set[Any]:
+    """What tells a member of a union apart: its `name`, or its modality."""
+    fields = [model.model_fields[key] for key in TAGS if key in model.model_fields]
+    return {tag for field in fields for tag in get_args(field.annotation)}
 
 
 def _nearest(name: str, valid: list[str]) -> str:

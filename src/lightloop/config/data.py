@@ -19,11 +19,13 @@ class Column(Frozen):
     `group` never straddle a split; `time` orders records; `sensitive` and `slice` are read for evaluation and never
     enter the model; `ignored` is not read, and `why` says why not, such as that it is known only after the answer.
     `kind` is for features of tables; without it the file's type decides (numbers are numbers, the rest categories).
+    `classes` are for an auxiliary column: with them a class is predicted, without them a number.
     """
 
     role: Role
     kind: Kind | None = None
     why: str | None = None
+    classes: tuple[str, ...] = ()
 
 
 class Split(Frozen):
@@ -42,13 +44,15 @@ class DataSpec(Frozen):
     """What a data set is.
 
     `path` is the file or folder that DVC versions; `files` are relative to it. `columns` gives each column that is
-    read its role. `classes` are the label names, in the order of the outputs.
+    read its role. `classes` are the label names, in the order of the outputs. `unlabelled` is a file of records without a
+    label, which needs no target column; records of the training file whose label is empty are unlabelled as well.
     """
 
     name: str
     problem: Problem
     path: str
     files: dict[Part, str]
+    unlabelled: str | None = None
     columns: dict[str, Column]
     classes: tuple[str, ...] = ()
     split: Split = Split()

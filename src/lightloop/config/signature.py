@@ -84,7 +84,7 @@ def read_component(path: Path, room: str) -> Component | None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     wanted = path.stem.replace("_", "")
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name.lower() == wanted:
+        if isinstance(node, ast.ClassDef) and node.name.lower() == wanted and not _abstract(node):
             return Component(
                 name=path.stem,
                 summary=(ast.get_docstring(node) or "").split("\n")[0],
@@ -94,6 +94,11 @@ def read_component(path: Path, room: str) -> Component | None:
                 traits=_traits(node),
             )
     return None
+
+
+def _abstract(node: ast.ClassDef) -> bool:
+    """Whether a class is there to be inherited from."""
+    return any(isinstance(base, ast.Name) and base.id == "ABC" for base in node.bases)
 
 
 def _model(node: ast.ClassDef, name: str) -> type[ComponentConfig]:

@@ -6,11 +6,11 @@ Shapes: N records, B batch.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 
 class Batch(NamedTuple):
@@ -89,6 +89,8 @@ class BatchRows(Sampler[Rows]):
         self.weights = weights
         self.lengths = lengths
         self.epoch = 0
+        self.number = 0
+        self._done = (-1, 0)
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this at the start of each epoch."""
@@ -98,11 +100,24 @@ class BatchRows(Sampler[Rows]):
         return math.ceil(self.rows / self.batch_size)
 
     def __iter__(self) -> Iterator[Rows]:
+        # When an epoch is taken up again, its first batches were trained on already.
+        first = self._done[1] if self._done[0] == self.epoch else 0
         for number, rows in enumerate(self._batches()):
-            yield Rows(rows, self._seed(number))
+            if number >= first:
+                self.number = number + 1
+                yield Rows(rows, self._seed(number))
+
+    def state_dict(self) -> dict[str, int]:
+        """The epoch, and how many of its batches were given out."""
+        return {"epoch": self.epoch, "number": self.number}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on where the state was taken."""
+        self._done = (state["epoch"], state["number"])
 
     def _seed(self, number: int) -> int:
-        return ((self.shuffle_seed or 0) * 1_000_003 + self.epoch) * 1_000_003 + number
+        # Torch's generators take 64 bits.
+        return (((self.shuffle_seed or 0) * 1_000_003 + self.epoch) * 1_000_003 + number) % 2**63
 
     def _batches(self) -> list[Tensor]:
         if self.shuffle_seed is None:
@@ -118,3 +133,15 @@ class BatchRows(Sampler[Rows]):
         for pool in order.split(self.POOL * self.batch_size):
             batches += pool[self.lengths[pool].argsort(stable=True)].split(self.batch_size)
         return [batches[place] for place in torch.randperm(len(batches), generator=random).tolist()]
+
+
+class RecordsLoader(DataLoader[Batch]):
+    """A loader over whole batches that can go on in the middle of an epoch; Lightning saves and loads its state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        assert isinstance(self.sampler, BatchRows)
+        return self.sampler.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        assert isinstance(self.sampler, BatchRows)
+        self.sampler.load_state_dict(state_dict)

@@ -20,7 +20,7 @@ def where_is(spec: DataSpec, part: Part) -> str:
 
 
 def read_table(spec: DataSpec, root: Path, part: Part, columns: Sequence[str]) -> pa.Table:
-    """The named columns of a part's file, Parquet or CSV by its suffix.
+    """The named columns of a part's file, Parquet or CSV by its suffix; a file of `unlabelled` needs no target.
 
     Raises:
         LightloopError: the file is missing or not readable.
@@ -32,6 +32,9 @@ def read_table(spec: DataSpec, root: Path, part: Part, columns: Sequence[str]) -
     try:
         names, read = _open(path)
         absent = [name for name in columns if name not in names]
+        if absent == spec.with_role("target") and spec.files[part] == spec.unlabelled:
+            known = read([name for name in columns if name not in absent])
+            return known.append_column(absent[0], pa.nulls(len(known), pa.string()))
         if absent:
             raise RefusedError(
                 f"{where} has no column {absent[0]!r} (it has {', '.join(names)}): "

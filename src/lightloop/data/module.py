@@ -4,6 +4,7 @@ What differs from modality to modality stands in a subclass, `data/<modality>/mo
 """
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,10 +15,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lightloop.config.schema import Config
-from lightloop.data.batches import Batch, BatchRows, EncodedRecords
-from lightloop.data.preprocessor import Preprocessor
+from lightloop.data.balance import class_weights, resampled_rows
+from lightloop.data.batches import Batch, BatchRows, EncodedRecords, RecordsLoader
+from lightloop.data.clean import clean_records
+from lightloop.data.preprocessor import Preprocessor, build_preprocessor
 from lightloop.data.splits import SplitName, read_splits
-from lightloop.data.targets import encode_targets
+from lightloop.data.targets import encode_auxiliary, encode_targets
 
 
 class RecordsModule(pl.LightningDataModule):
@@ -53,6 +56,13 @@ class RecordsModule(pl.LightningDataModule):
         self.preprocessor = build_preprocessor(config)
         self.tables: dict[SplitName, pa.Table] = {}
         self.splits: dict[SplitName, EncodedRecords] = {}
+        self.fitted = False
+
+    def given(self, tables: Mapping[SplitName, pa.Table] | None, preprocessor: Preprocessor | None) -> None:
+        """Before `setup`: take records, and preprocessing that is fitted, instead of reading and fitting them."""
+        self.tables = dict(tables or {})
+        if preprocessor is not None:
+            self.preprocessor, self.fitted = preprocessor, True
 
     def setup(self, stage: str | None = None) -> None:
         """Read, divide, fit and encode, once, whatever `stage` Lightning asks for.
@@ -63,9 +73,13 @@ class RecordsModule(pl.LightningDataModule):
         """
         if self.splits:
             return
-        self.tables = read_splits(self.config.data, self.root, self.config.seed)
-        self.preprocessor.fit(self.tables["train"])
+        if not self.tables:
+            self.tables = read_splits(self.config.data, self.root, self.config.seed)
+        self.tables["train"] = clean_records(self.tables["train"], self.config.data, self.config.clean)
+        if not self.fitted:
+            self.preprocessor.fit(self.tables["train"])
         self.splits = {split: self._encoded(table) for split, table in self.tables.items()}
+        self.splits["train"] = self._resampled(self.splits["train"])
 
     def augment(
         self, inputs: tuple[Tensor, ...], targets: Tensor, random: torch.Generator
@@ -78,12 +92,40 @@ class RecordsModule(pl.LightningDataModule):
         return None
 
     def _encoded(self, table: pa.Table) -> EncodedRecords:
-        return EncodedRecords(self.preprocessor.encode(table), encode_targets(table, self.config.data))
+        spec = self.config.data
+        several = self.config.task.name == "multi_task"
+        auxiliary = encode_auxiliary(table, spec, self.tables["train"]) if several else ()
+        return EncodedRecords(self.preprocessor.encode(table), encode_targets(table, spec), auxiliary)
+
+    def class_weights(self) -> Tensor | None:
+        """What each class weighs in the loss (K,), where `balance` says so; after `setup`."""
+        if self.config.balance.name != "class_weights":
+            return None
+        return class_weights(self.splits["train"].targets, len(self.config.data.classes))
+
+    def _resampled(self, records: EncodedRecords) -> EncodedRecords:
+        if self.config.balance.name not in ("oversample", "undersample"):
+            return records
+        rows = resampled_rows(records.targets, self.config.balance.name, self.config.seed)
+        auxiliary = tuple(part[rows] for part in records.auxiliary)
+        return EncodedRecords(tuple(part[rows] for part in records.inputs), records.targets[rows], auxiliary)
+
+    def _chances(self, records: EncodedRecords) -> Tensor | None:
+        """The chance (N,) of each record to be drawn, where `balance` says so."""
+        if self.config.balance.name != "weighted_sampler":
+            return None
+        return class_weights(records.targets, len(self.config.data.classes))[records.targets]
 
     def train_dataloader(self) -> DataLoader[Batch]:
         records = self.splits["train"]
         lengths = self.lengths(records) if self.by_length else None
-        rows = BatchRows(len(records), self.config.trainer.batch_size, shuffle_seed=self.config.seed, lengths=lengths)
+        rows = BatchRows(
+            len(records),
+            self.config.trainer.batch_size,
+            shuffle_seed=self.config.seed,
+            weights=self._chances(records),
+            lengths=lengths,
+        )
         return self._loader("train", rows)
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -97,7 +139,7 @@ class RecordsModule(pl.LightningDataModule):
         rows = rows or BatchRows(len(records), self.config.trainer.batch_size)
         # The sampler yields whole batches, so `batch_size=None`; one process, since there is nothing to overlap. A
         # generator of its own, since a loader draws a number that it does not need from the global one.
-        return DataLoader(
+        return RecordsLoader(
             records, sampler=rows, batch_size=None, num_workers=0, generator=torch.Generator(), collate_fn=_as_it_is
         )
 
@@ -115,16 +157,12 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def build_data(config: Config, root: Path) -> RecordsModule:
-    """The DataModule of the config's modality."""
+    """The DataModule of the config's modality; generation has its own, `data/<modality>/generation.py`."""
     modality = config.data.modality
+    if config.data.problem == "generation":
+        module = importlib.import_module(f"lightloop.data.{modality}.generation")
+        generation: RecordsModule = module.GenerationModule(config, root)
+        return generation
     module = importlib.import_module(f"lightloop.data.{modality}.module")
     data: RecordsModule = getattr(module, f"{modality.capitalize()}Module")(config, root)
     return data
-
-
-def build_preprocessor(config: Config) -> Preprocessor:
-    """The preprocessor of the config's modality, not fitted."""
-    modality = config.data.modality
-    module = importlib.import_module(f"lightloop.data.{modality}.preprocessor")
-    preprocessor: Preprocessor = getattr(module, f"{modality.capitalize()}Preprocessor")(config)
-    return preprocessor

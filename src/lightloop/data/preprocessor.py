@@ -3,6 +3,7 @@
 Shapes: N records, B batch, O outputs.
 """
 
+import importlib
 from abc import ABC, abstractmethod
 
 import onnx
@@ -95,3 +96,15 @@ class Preprocessor(nn.Module, ABC):
 
     def load_files(self, files: dict[str, bytes]) -> None:
         """Take the state that `files` gave."""
+
+
+def build_preprocessor(config: Config) -> Preprocessor:
+    """The preprocessor of the config's modality, not fitted; generation has its own."""
+    modality = config.data.modality
+    if config.data.problem == "generation":
+        module = importlib.import_module(f"lightloop.data.{modality}.generation")
+        generation: Preprocessor = module.GenerationPreprocessor(config)
+        return generation
+    module = importlib.import_module(f"lightloop.data.{modality}.preprocessor")
+    preprocessor: Preprocessor = getattr(module, f"{modality.capitalize()}Preprocessor")(config)
+    return preprocessor

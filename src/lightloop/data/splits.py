@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lightloop.config.schema import AnySpec
 from lightloop.config.series import SeriesSpec
 from lightloop.data.records import label_codes, read_records
+from lightloop.data.unlabelled import split_labelled
 from lightloop.errors import RefusedError
 
 SplitName = Literal["train", "validation", "test"]
@@ -36,7 +37,7 @@ def read_splits(spec: AnySpec, root: Path, seed: int) -> dict[SplitName, pa.Tabl
         from lightloop.data.series.windows import read_windows
 
         return read_windows(spec, root)
-    rest = read_records(spec, root, "train")
+    rest, _ = split_labelled(read_records(spec, root, "train"), spec)
     if spec.split.test == "predefined":
         test = read_records(spec, root, "test")
     else:

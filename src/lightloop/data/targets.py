@@ -6,11 +6,14 @@ Shapes: N records, H numbers a record.
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lightloop.config.schema import AnySpec
 from lightloop.data.records import label_codes
 from lightloop.errors import RefusedError
+
+MISSING = -100  # what torch's cross-entropy passes over
 
 
 def encode_targets(table: pa.Table, spec: AnySpec) -> Tensor:
@@ -31,3 +34,44 @@ def encode_targets(table: pa.Table, spec: AnySpec) -> Tensor:
         row = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
         raise RefusedError(f"record {table.column('id')[row].as_py()} has no target that is a number: leave it out")
     return torch.from_numpy(values.astype(np.float32))
+
+
+def encode_auxiliary(table: pa.Table, spec: AnySpec, train: pa.Table) -> tuple[Tensor, ...]:
+    """The targets of further heads, one for each column with the role auxiliary, in the order of the spec.
+
+    Classes are (N,) int64, MISSING where there is none; numbers are (N,) float32, standardised by mean and deviation of
+    the training records, NaN where there is none.
+
+    Raises:
+        RefusedError: the column is missing, a class is not one of the column's, or a number is none.
+    """
+    parts = []
+    for name in spec.with_role("auxiliary"):
+        if name not in table.column_names:
+            raise RefusedError(f"column {name} has the role auxiliary, but the records of {spec.path} do not carry it")
+        classes = spec.columns[name].classes
+        values = table.column(name).to_pylist()
+        if classes:
+            known = [row for row, value in enumerate(values) if value is not None]
+            codes = torch.full((len(values),), MISSING, dtype=torch.int64)
+            codes[known] = torch.from_numpy(label_codes([str(values[row]) for row in known], classes))
+            parts.append(codes)
+            continue
+        mean, deviation = _moments(_numbers(train, name))
+        parts.append(torch.from_numpy(((_numbers(table, name) - mean) / deviation).astype(np.float32)))
+    return tuple(parts)
+
+
+def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
+    try:
+        return np.array([np.nan if value is None else float(value) for value in table.column(name).to_pylist()])
+    except (TypeError, ValueError) as error:
+        raise RefusedError(
+            f"column {name} has the role auxiliary and no classes, so it must hold numbers ({error}): name its classes"
+        ) from None
+
+
+def _moments(values_N: NDArray[np.float64]) -> tuple[float, float]:
+    known = values_N[np.isfinite(values_N)]
+    deviation = float(known.std()) if len(known) else 0.0
+    return float(known.mean()) if len(known) else 0.0, deviation if deviation > 0 else 1.0

@@ -7,7 +7,7 @@ Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -37,6 +37,7 @@ class Difference:
         low: lower bound, one-sided: the challenger is at least this much better at the confidence asked for.
             "Not worse than by a margin" is `low > -margin`.
         high: upper bound, one-sided. `low` and `high` together are a two-sided interval at 2 * confidence - 1.
+        standard_error: of the value, the deviation of the resamples.
 
     None where the metric is undefined for either.
     """
@@ -44,6 +45,7 @@ class Difference:
     value: float | None
     low: float | None
     high: float | None
+    standard_error: float | None = field(default=None, compare=False, repr=False)
 
 
 class Scorer(Protocol):
@@ -158,7 +160,9 @@ def paired_difference(
     points, draws = _points_and_draws(scores, challenger, resamples, seed)
     # A one-sided bound at c is an end of the two-sided interval at 2c - 1.
     both = _interval(points[name], draws[name], 2 * confidence - 1)
-    return Difference(both.value, both.low, both.high)
+    if both.value is None:
+        return Difference(None, None, None)
+    return Difference(both.value, both.low, both.high, float(np.nanstd(draws[name])))
 
 
 def _points_and_draws(

@@ -50,6 +50,7 @@ class Classes(Problem):
         write_json(project.classes, classes_content(answers, how))
         write_confusion(project.confusion, answers)
         write_json(project.mistakes, mistakes_content(answers))
+        write_json(project.horizons, [])
 
     def scorer(self, predictions: pa.Table, answers_NM: Floats) -> WeightedMetrics:
         labels_N = label_codes(predictions.column("label").to_pylist(), self.spec.classes)

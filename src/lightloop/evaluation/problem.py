@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lightloop.config.schema import AnySpec, Config
+from lightloop.data.splits import SplitName
 from lightloop.errors import LightloopError
 from lightloop.evaluation.bootstrap import Scorer
 from lightloop.project import Project
@@ -52,6 +53,10 @@ class Problem(ABC):
                 f"{who} answers NaN or infinity on test records: train it again with a lower optimizer.lr"
             )
         return values_NM
+
+    def prepare(self, config: Config, project: Project, splits: Mapping[SplitName, pa.Table]) -> None:
+        """Before `write`: make what answers are judged with, where that is more than the records; mostly nothing."""
+        del config, project, splits
 
     @abstractmethod
     def write(self, config: Config, project: Project, questions: pa.Table, model: Answers, baseline: Answers) -> None:

@@ -1,20 +1,21 @@
 """The checks of one attribution method, as the evidence holds them, and what follows: whether to trust it.
 
-Shapes: N records, H height, W width, F fractions of pixels.
+Shapes: N records, D components, P positions, Q positions or columns (see `Subject`), F fractions of them.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightloop.config.schema import ExplainConfig
-from lightloop.explanation.curves import area_check, curve, random_maps
+from lightloop.explanation.curves import area_check, random_maps
 from lightloop.explanation.methods import Method
-from lightloop.explanation.sanity import foreground, randomised, rank_correlation
+from lightloop.explanation.sanity import randomised, rank_correlation
 from lightloop.explanation.subject import Subject
 
 Checks = dict[str, dict[str, Any]]
@@ -26,14 +27,19 @@ SANITY_RECORDS = 20
 SANITY_DRAWS = 32
 
 
-def attribute(method: Method, subject: Subject) -> Tensor:
-    """Attributions (N, H, W), float32, of the predicted classes."""
-    return method.attribute(subject.network, subject.x_NCHW, subject.targets_N, subject.reference)
+def attribute(method: Method, subject: Subject, network: nn.Module | None = None) -> Tensor:
+    """Attributions (N, Q), float32, of what is explained; by another network than the subject's where one is given."""
+    found_NP = method.attribute(
+        network or subject.network, subject.x_NDP, subject.targets_N, subject.reference, subject.extras
+    )
+    if subject.columns_P is None:
+        return found_NP.masked_fill(~subject.present_NQ, 0.0)
+    return torch.zeros(subject.present_NQ.shape).index_add(1, subject.columns_P, found_NP)
 
 
 @torch.no_grad()
-def completeness_error(method: Method, subject: Subject, maps_NHW: Tensor) -> float | None:
-    """|sum of attributions - (f(x) - f(baseline))| / |f(x) - f(baseline)|, median over records; f is a logit.
+def completeness_error(method: Method, subject: Subject, maps_NQ: Tensor) -> float | None:
+    """|sum of attributions - (f(x) - f(baseline))| / |f(x) - f(baseline)|, median over records; f is the raw score.
 
     For GradientSHAP f(baseline) is the mean over the drawn baselines; its error is mostly that of sampling.
 
@@ -43,10 +49,16 @@ def completeness_error(method: Method, subject: Subject, maps_NHW: Tensor) -> fl
     if method.sums_to is None:
         return None
     reference = subject.reference
-    baselines = reference.baseline_CHW[None] if method.sums_to == "baseline" else reference.baselines_SCHW
-    reached_N = subject.network(subject.x_NCHW).gather(1, subject.targets_N[:, None])[:, 0]
-    promised_N = (reached_N - subject.network(baselines).mean(0)[subject.targets_N]).double()
-    error_N = (maps_NHW.double().sum((1, 2)) - promised_N).abs() / promised_N.abs()
+    baselines = reference.baseline_DP[None] if method.sums_to == "baseline" else reference.baselines_SDP
+    raw = replace(subject.replacing(), probability=False)
+    rows_N = torch.arange(len(subject.x_NDP))
+    reached_N = raw.scores(subject.x_NDP, rows_N)
+    if subject.extras:
+        start_N = torch.stack([raw.scores(baselines, row.expand(len(baselines))).mean() for row in rows_N])
+    else:
+        start_N = subject.network(baselines).mean(0)[subject.targets_N]
+    promised_N = (reached_N - start_N).double()
+    error_N = (maps_NQ.double().flatten(1).sum(1) - promised_N).abs() / promised_N.abs()
     defined_N = error_N[promised_N != 0]
     return float(defined_N.median()) if len(defined_N) else None
 
@@ -58,62 +70,65 @@ def sanity_check(method: Method, subject: Subject, threshold: float) -> dict[str
     changes while the upper layers lose all that they learned. Once the lowest layer is random too, its maps differ as
     everybody's do, and a check of that end alone would let it pass.
 
+    Of records that are no images it is the partial correlation, given how far each position lies from the baseline: a
+    column with an outlier weighs much in every network, and without that two random networks would correlate by 0.7.
+
     Returns:
         `value`, `threshold`, `passed` (false where nothing could be measured) and `by_layer`, top first.
     """
     part = subject.part(SANITY_RECORDS, SANITY_DRAWS)
-    where_NHW = foreground(part.pixels_NCHW)
-    trained_NHW = attribute(method, part)
+    trained_NQ = attribute(method, part)
     by_layer: list[dict[str, Any]] = []
-    for layer, network in randomised(part.network, part.fresh, part.x_NCHW):
+    for layer, network in randomised(part.network, part.fresh, part.x_NDP, part.extras):
         # The same draws of baselines for both, so that no noise of sampling makes them look unrelated.
-        changed_NHW = method.attribute(network, part.x_NCHW, part.targets_N, part.reference)
-        by_layer.append({"layer": layer, "correlation": rank_correlation(trained_NHW, changed_NHW, where_NHW)})
+        changed_NQ = attribute(method, part, network)
+        by_layer.append(
+            {"layer": layer, "correlation": rank_correlation(trained_NQ, changed_NQ, part.where_NQ, part.distance_NQ)}
+        )
     found = [row["correlation"] for row in by_layer if row["correlation"] is not None]
     value = max(found) if found else None
     passed = value is not None and value <= threshold
     return {"value": value, "threshold": threshold, "passed": passed, "by_layer": by_layer}
 
 
-def order_curves(subject: Subject, maps_NHW: Tensor) -> Curves:
+def order_curves(subject: Subject, maps_NQ: Tensor) -> Curves:
     """Deletion and insertion curves (N, F) of attributions."""
-    reference = subject.reference
-    about = (subject.network, subject.x_NCHW, subject.targets_N, maps_NHW, reference.baseline_CHW)
+    records, seed = subject.replacing(), subject.reference.seed
     return {
-        "deletion": curve(*about, insertion=False, seed=reference.seed),
-        "insertion": curve(*about, insertion=True, seed=reference.seed),
+        "deletion": records.curve(maps_NQ, insertion=False, seed=seed),
+        "insertion": records.curve(maps_NQ, insertion=True, seed=seed),
     }
 
 
-def random_curves(subject: Subject, grid: tuple[int, int]) -> Curves:
+def random_curves(subject: Subject, grid: tuple[int, ...]) -> Curves:
     """The same of random orders drawn on a grid, each record's mean over several."""
     seeds = range(subject.reference.seed, subject.reference.seed + RANDOM_ORDERS)
-    drawn = [order_curves(subject, random_maps(len(subject.x_NCHW), subject.size, grid, seed=seed)) for seed in seeds]
+    drawn = [order_curves(subject, random_maps(len(subject.x_NDP), subject.size, grid, seed=seed)) for seed in seeds]
     return {
         "deletion": np.mean([one["deletion"] for one in drawn], axis=0),
         "insertion": np.mean([one["insertion"] for one in drawn], axis=0),
     }
 
 
-def peers(subject: Subject, methods: Iterable[Method]) -> dict[tuple[int, int], Curves]:
+def peers(subject: Subject, methods: Iterable[Method]) -> dict[tuple[int, ...], Curves]:
     """Curves of random orders for each resolution at which one of the methods sees, finest first."""
     return {grid: random_curves(subject, grid) for grid in sorted({subject.grid(one) for one in methods}, reverse=True)}
 
 
 def method_checks(
-    method: Method, subject: Subject, maps_NHW: Tensor, *, own: Curves, peer: Curves, limits: ExplainConfig
+    method: Method, subject: Subject, maps_NQ: Tensor, *, own: Curves, peer: Curves, limits: ExplainConfig
 ) -> Checks:
     """All checks of one method, by name; `passed` is None where a check does not apply.
 
     Args:
         method: whose attributions are checked.
         subject: what they are about.
-        maps_NHW: the attributions.
+        maps_NQ: the attributions.
         own: their curves.
         peer: the curves of random orders as coarse as the method.
         limits: from when on a check fails.
     """
-    error, most = completeness_error(method, subject, maps_NHW), limits.max_completeness_error
+    error, most = completeness_error(method, subject, maps_NQ), limits.max_completeness_error
     seed = subject.reference.seed
     return {
         "completeness_error": {
@@ -136,9 +151,10 @@ def control_checks(method: Method, subject: Subject, limits: ExplainConfig) -> d
     }
 
 
-def doubts(checks: Checks) -> list[str]:
+def doubts(checks: Checks, subject: Subject) -> list[str]:
     """Why a method is not to be trusted, a sentence for each check that it failed; empty when it passed all."""
-    return [_DOUBTS[name](check) for name, check in checks.items() if check["passed"] is False]
+    words = {"noun": subject.noun, "score": "probability" if subject.probability else "answer"}
+    return [_DOUBTS[name](check).format_map(words) for name, check in checks.items() if check["passed"] is False]
 
 
 def _figure(value: float | None) -> str:
@@ -151,15 +167,15 @@ _DOUBTS = {
         f"(at most {check['threshold']:.2f} is allowed)."
     ),
     "deletion_auc": lambda check: (
-        "Deleting the pixels that it ranks first does not lower the probability faster than a random order does "
+        "Deleting the {noun} that it ranks first does not lower the {score} faster than a random order does "
         f"(area {_figure(check['value'])}, random {_figure(check['random'])})."
     ),
     "insertion_auc": lambda check: (
-        "Inserting the pixels that it ranks first does not raise the probability faster than a random order does "
+        "Inserting the {noun} that it ranks first does not raise the {score} faster than a random order does "
         f"(area {_figure(check['value'])}, random {_figure(check['random'])})."
     ),
     "randomised_correlation": lambda check: (
-        "Its maps stay alike when layers are given random weights "
+        "Its attributions stay alike when layers are given random weights "
         f"(rank correlation {_figure(check['value'])}, at most {check['threshold']:.2f} is allowed)."
     ),
 }

@@ -1,11 +1,14 @@
-"""Deletion and insertion: does the prediction hang on the pixels that an attribution ranks first?
+"""Deletion and insertion: does the answer hang on the positions that an attribution ranks first?
 
-Pixels are replaced by the baseline, most important first (deletion: the probability should fall at once), or put
-into the baseline (insertion: it should rise at once). Source: RISE, arXiv:1806.07421.
+Positions are replaced by the baseline, most important first (deletion: the score should fall at once), or put into the
+baseline (insertion: it should rise at once). The score is the probability of the predicted class; of numbers it is the
+answer itself, in its unit, less the answer to the baseline. Source: RISE, arXiv:1806.07421.
 
-Shapes: N records, F fractions, C channels, H height, W width, P = H * W pixels.
+Shapes: N records, F fractions, D components, P positions (height and width of images), Q what is ranked: positions, or
+the columns of a table, whose positions go together.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,35 +16,37 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-POINTS = 21  # of each curve, from nothing to every pixel
+from lightloop.explanation.methods import Extras
+
+POINTS = 21  # of each curve, from nothing to every position
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 _ROWS = 252  # of one forward pass: whole curves of a dozen records
 
 
 def fractions() -> NDArray[np.float64]:
-    """The shares of pixels at which curves are taken, (F,)."""
+    """The shares of positions at which curves are taken, (F,)."""
     return np.linspace(0, 1, POINTS)
 
 
-def pixel_ranks(maps_NHW: Tensor, seed: int) -> Tensor:
-    """The place of each pixel, most important first: (N, H, W), int64, 0 to P - 1.
+def ranks(maps_NQ: Tensor, seed: int) -> Tensor:
+    """The place of each position, most important first: (N, Q), int64, from 0.
 
     Equal values are put in random order. Row order would delete the empty upper border first and flatter or damn a
     method by where its ties lie.
 
     Examples:
-        >>> pixel_ranks(torch.tensor([[[0.1, 0.7], [0.3, 0.2]]]), seed=0).tolist()
+        >>> ranks(torch.tensor([[[0.1, 0.7], [0.3, 0.2]]]), seed=0).tolist()
         [[[3, 0], [1, 2]]]
     """
-    flat_NP = maps_NHW.flatten(1)
-    shuffled_P = torch.randperm(flat_NP.shape[1], generator=torch.Generator().manual_seed(seed))
-    order_NP = shuffled_P[flat_NP[:, shuffled_P].argsort(dim=1, descending=True, stable=True)]
-    return order_NP.argsort(dim=1).view(maps_NHW.shape)
+    flat_NQ = maps_NQ.flatten(1)
+    shuffled_Q = torch.randperm(flat_NQ.shape[1], generator=torch.Generator().manual_seed(seed))
+    order_NQ = shuffled_Q[flat_NQ[:, shuffled_Q].argsort(dim=1, descending=True, stable=True)]
+    return order_NQ.argsort(dim=1).view(maps_NQ.shape)
 
 
-def random_maps(records: int, size: tuple[int, int], grid: tuple[int, int], seed: int) -> Tensor:
-    """Importance drawn at random on a grid and scaled up to (N, H, W): what a method as coarse as the grid must beat.
+def random_maps(records: int, size: tuple[int, ...], grid: tuple[int, ...], seed: int) -> Tensor:
+    """Importance drawn at random on a grid and scaled up to (N, *size): what a method as coarse as the grid must beat.
 
     The peer has to be as coarse as the method. Replacing scattered pixels wrecks a picture far sooner than replacing as
     many in blocks, whichever they are: a random order of blocks "beats" a random order of pixels at insertion.
@@ -50,39 +55,69 @@ def random_maps(records: int, size: tuple[int, int], grid: tuple[int, int], seed
     return nn.functional.interpolate(drawn_N1hw, size, mode="bilinear")[:, 0] if grid != size else drawn_N1hw[:, 0]
 
 
-@torch.no_grad()
-def curve(
-    network: nn.Module,
-    x_NCHW: Tensor,
-    targets_N: Tensor,
-    maps_NHW: Tensor,
-    baseline_CHW: Tensor,
-    *,
-    insertion: bool,
-    seed: int,
-) -> NDArray[np.float64]:
-    """Probability of the predicted class as pixels are deleted, or inserted: (N, F).
+@dataclass(frozen=True)
+class Replacing:
+    """Records, and what their positions are replaced by.
 
-    Args:
+    Attributes:
         network: frozen, in evaluation mode.
-        x_NCHW: preprocessed records.
-        targets_N: predicted class of each.
-        maps_NHW: attributions; only their order counts.
-        baseline_CHW: what stands where a pixel is deleted or not yet inserted.
-        insertion: whether to insert instead of to delete.
-        seed: of the order among equal attributions.
+        x_NDP: prepared records.
+        targets_N: the output that is looked at, of each.
+        baseline_DP: what stands where a position is deleted or not yet inserted.
+        present_NQ: which of them belong to the record: of a text not the padding, which is left as it is.
+        probability: whether the outputs are logits, whose softmax is the score.
+        extras: what else the network takes.
+        columns_P: which of Q each position belongs to, where several go together; None where Q is P.
     """
-    pixels = maps_NHW[0].numel()
-    taken_F = torch.from_numpy(np.round(fractions() * pixels))
-    ranks_NHW = pixel_ranks(maps_NHW, seed)
-    chunk = max(1, _ROWS // POINTS)
-    parts = []
-    for x, targets, ranks in zip(x_NCHW.split(chunk), targets_N.split(chunk), ranks_NHW.split(chunk), strict=True):
-        reached = ranks[:, None, None] < taken_F[None, :, None, None, None]
-        rows = torch.where(reached == insertion, x[:, None], baseline_CHW)
-        probabilities = network(rows.flatten(0, 1)).softmax(1).view(len(x), POINTS, -1)
-        parts.append(probabilities.gather(2, targets[:, None, None].expand(-1, POINTS, 1))[..., 0])
-    return torch.cat(parts).double().numpy()
+
+    network: nn.Module
+    x_NDP: Tensor
+    targets_N: Tensor
+    baseline_DP: Tensor
+    present_NQ: Tensor
+    probability: bool = True
+    extras: Extras = ()
+    columns_P: Tensor | None = None
+
+    @torch.no_grad()
+    def scores(self, x_NDP: Tensor, rows_N: Tensor) -> Tensor:
+        """What is looked at of changed records (N, D, P), `rows_N` saying which record each one was: (N,)."""
+        outputs_NO = self.network(x_NDP, *(part[rows_N] for part in self.extras))
+        if self.probability:
+            outputs_NO = outputs_NO.softmax(1)
+        scores_N: Tensor = outputs_NO.gather(1, self.targets_N[rows_N, None])[:, 0]
+        return scores_N
+
+    def curve(self, maps_NQ: Tensor, *, insertion: bool, seed: int) -> NDArray[np.float64]:
+        """The score as positions are deleted, or inserted: (N, F).
+
+        Args:
+            maps_NQ: attributions; only their order counts.
+            insertion: whether to insert instead of to delete.
+            seed: of the order among equal attributions.
+        """
+        # What does not belong to a record comes last, and is never reached.
+        ranks_NQ = ranks(maps_NQ.masked_fill(~self.present_NQ, -torch.inf), seed)
+        lengths_N = self.present_NQ.flatten(1).sum(1)
+        taken_NF = (lengths_N[:, None] * torch.from_numpy(fractions())).round()
+        one_by_one = (1,) * (ranks_NQ.ndim - 1)
+        parts = []
+        for rows in torch.arange(len(self.x_NDP)).split(max(1, _ROWS // POINTS)):
+            reached_NFQ = ranks_NQ[rows, None] < taken_NF[rows].view(len(rows), POINTS, *one_by_one)
+            own_NFQ = (reached_NFQ == insertion) | ~self.present_NQ[rows, None]
+            own_NFP = own_NFQ if self.columns_P is None else own_NFQ[..., self.columns_P]
+            changed = torch.where(own_NFP[:, :, None], self.x_NDP[rows, None], self.baseline_DP).flatten(0, 1)
+            parts.append(self.scores(changed, rows.repeat_interleave(POINTS)).view(len(rows), POINTS))
+        found_NF = torch.cat(parts)
+        if not self.probability:
+            found_NF = found_NF - self.start()[:, None]
+        return found_NF.double().numpy()
+
+    def start(self) -> Tensor:
+        """The score of the baseline in the place of each record, (N,)."""
+        start_DP, rows_N = self.baseline_DP, torch.arange(len(self.x_NDP))
+        parts = [self.scores(start_DP.expand(len(rows), *start_DP.shape), rows) for rows in rows_N.split(_ROWS)]
+        return torch.cat(parts)
 
 
 def area(curve_NF: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Which test records are explained: as many of each class, half of them mistakes where there are enough.
 
-Shapes: N records.
+Shapes: N records, H numbers of one answer.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,33 @@ from numpy.typing import NDArray
 
 
 def draw_sample(table: pa.Table, classes: Sequence[str], records: int, seed: int) -> NDArray[np.int64]:
+    """Row numbers of the records to explain, see `draw_of_classes` and `draw_of_numbers`."""
+    if classes:
+        return draw_of_classes(table, classes, records, seed)
+    return draw_of_numbers(table, records, seed)
+
+
+def draw_of_numbers(table: pa.Table, records: int, seed: int) -> NDArray[np.int64]:
+    """Row numbers of a sample whose answers are numbers: half are those of the largest mean absolute error.
+
+    Args:
+        table: with the columns `label` and `prediction`, a number or a list of numbers a record.
+        records: how many to draw.
+        seed: the same table and seed give the same sample.
+
+    Examples:
+        >>> table = pa.table({"label": [1.0, 2.0, 3.0, 4.0], "prediction": [1.0, 2.0, 3.0, 9.0]})
+        >>> 3 in draw_of_numbers(table, 2, seed=0)
+        True
+    """
+    answers_NH, labels_NH = (np.array(table.column(name).to_pylist(), dtype=float) for name in ("prediction", "label"))
+    error_N = np.abs(answers_NH - labels_NH).reshape(len(table), -1).mean(axis=1)
+    worst = np.argsort(-error_N, kind="stable")[: records // 2]
+    others = np.random.default_rng(seed).permutation(np.setdiff1d(np.arange(len(table)), worst))
+    return np.sort(np.concatenate([worst, others[: records - len(worst)]]))
+
+
+def draw_of_classes(table: pa.Table, classes: Sequence[str], records: int, seed: int) -> NDArray[np.int64]:
     """Row numbers of a stratified sample, in the order of `classes`, mistakes first within a class.
 
     Mistakes are worth more to a reader than one more right answer, so up to half of each class's places go to them.
@@ -24,7 +51,7 @@ def draw_sample(table: pa.Table, classes: Sequence[str], records: int, seed: int
 
     Examples:
         >>> table = pa.table({"label": ["a", "a", "a", "b", "b"], "prediction": ["a", "a", "b", "b", "b"]})
-        >>> draw_sample(table, ["a", "b"], 4, seed=0).tolist()[0]
+        >>> draw_of_classes(table, ["a", "b"], 4, seed=0).tolist()[0]
         2
     """
     generator = np.random.default_rng(seed)

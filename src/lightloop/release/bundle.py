@@ -79,7 +79,8 @@ def describe(model: Model, graph: onnx.ModelProto, data_version: str | None) -> 
         name=config.name,
         modality=config.data.modality,
         problem=config.data.problem,
-        classes=config.data.classes,
+        # A generator's data have classes too, but it does not answer with them.
+        classes=() if config.data.problem == "generation" else config.data.classes,
         answer=problem_of(config.data).answer,
         input=cast("AnyInput", model.preprocessor.input),
         files=tuple(model.preprocessor.files()),
@@ -108,6 +109,10 @@ def export_graph(model: Model) -> onnx.ModelProto:
     encoding = model.preprocessor.encoding_graph()
     if encoding is not None:
         encoding.ir_version = graph.ir_version
+        # A column may have any name, also one that the network's exporter gave to a value.
+        graph = onnx.compose.add_prefix(
+            graph, "network/", rename_inputs=False, rename_outputs=False, rename_functions=False
+        )
         joined = [(name, name) for name in model.preprocessor.encoded_names]
         graph = onnx.compose.merge_models(encoding, graph, io_map=joined)
     _strip(graph)

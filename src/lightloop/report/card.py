@@ -14,10 +14,32 @@ from markupsafe import Markup
 
 from lightloop.report import figures, sections
 from lightloop.report.evidence import Evidence
+from lightloop.report.explanations import method_title, trusted_methods
+from lightloop.report.slices import slices
 from lightloop.report.tables import confusion
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-PIPELINE_TAGS = {("image", "classification"): "image-classification"}
+# Of https://huggingface.co/tasks, by modality and problem.
+PIPELINE_TAGS = {
+    ("image", "classification"): "image-classification",
+    ("image", "generation"): "unconditional-image-generation",
+    ("tabular", "classification"): "tabular-classification",
+    ("tabular", "regression"): "tabular-regression",
+    ("text", "classification"): "text-classification",
+    ("series", "forecasting"): "time-series-forecasting",
+}
+WHAT = {
+    "classification": "classification",
+    "regression": "regression",
+    "forecasting": "forecasts",
+    "generation": "generation",
+}
+COLUMNS = {
+    "tabular": "the feature columns",
+    "text": "a column `text`",
+    "series": "a column `series` of the known values",
+    "image": "a column `image` of encoded images",
+}
 # A table that is too wide scrolls by itself, also by keyboard.
 SCROLL = '<div class="scroll" tabindex="0" role="group" aria-label="Table of the model card">'
 # Names that Hugging Face's metric hub has for ours; the others keep their own.
@@ -38,22 +60,44 @@ def write_card(evidence: Evidence) -> str:
     for name in ("count", "estimate", "figure", "percent", "plain", "plural", "settings", "size", "words"):
         templates.filters[name] = getattr(figures, name)
     templates.filters["md"] = escape_markdown
-    templates.filters["method"] = sections.method_title
-    labels, predicted = (evidence.predictions.column(name).to_pylist() for name in ("label", "prediction"))
-    trusted, methods = sections.trusted_methods(evidence)
+    templates.filters["method"] = method_title
+    pairs = []
+    if evidence.classifies:
+        labels, predicted = (evidence.predictions.column(name).to_pylist() for name in ("label", "prediction"))
+        pairs = confusion(labels, predicted, evidence.config.data.classes).pairs(3)
+    trusted, methods = trusted_methods(evidence)
     return templates.get_template("model-card.md.j2").render(
         evidence=evidence,
         config=evidence.config,
         front_matter=yaml.safe_dump(front_matter(evidence), sort_keys=False, allow_unicode=True, width=1000),
         verdict=sections.verdict(evidence),
+        slices=slices(evidence),
+        title_of=sections.title_of,
         evaluation=sections.metric_rows(evidence),
-        classes=sorted(
-            evidence.classes, key=lambda row: (row["f1"]["value"] is None, row["f1"]["value"] or 0.0, row["label"])
-        ),
-        pairs=confusion(labels, predicted, evidence.config.data.classes).pairs(3),
+        classes=sorted(evidence.classes, key=sections.weakness) if evidence.classifies else [],
+        pairs=pairs,
+        what=WHAT[evidence.config.data.problem],
+        example=usage(evidence),
         failed=[check for check in evidence.validation["checks"] if not check["success"]],
         trusted=trusted,
         methods=methods,
+    )
+
+
+def usage(evidence: Evidence) -> str:
+    """The lines of Python that ask the bundle one question."""
+    data = evidence.config.data
+    answer = "probabilities" if evidence.classifies else "image" if data.problem == "generation" else "prediction"
+    if data.modality == "image" and evidence.classifies:
+        return (
+            'answers = predictor.predict([Path("image.png").read_bytes()])\n'
+            "print(answers[0].label, answers[0].probability)"
+        )
+    if data.problem == "generation":
+        return f'# The feeds are said by predictor.manifest.input.feeds.\nimages = predictor.run(feeds)["{answer}"]'
+    return (
+        f"# `records` is a pyarrow table with {COLUMNS[data.modality]}.\n"
+        f'answers = predictor.answers(records)["{answer}"]'
     )
 
 

@@ -32,6 +32,8 @@ STYLES: tuple[Style, ...] = (
     ("model", MODEL, [1, 0]),
     ("second", SECOND, [6, 3]),
     ("third", THIRD, [2, 2]),
+    ("fourth", MODEL, [2, 2, 6, 2]),
+    ("fifth", SECOND, [1, 3]),
     ("peer", PEER, [8, 3, 2, 3]),
     ("faint", PEER, [2, 4]),
 )
@@ -62,7 +64,7 @@ class Series:
 
     Attributes:
         title: as shown.
-        style: name of its colour and dashes: model, second, third or peer.
+        style: name of its colour and dashes, of STYLES.
     """
 
     title: str
@@ -286,6 +288,96 @@ def intervals(estimates: Mapping[str, Mapping[str, float | None]], label: str) -
         ],
     }
     return draw(spec, label)
+
+
+def ranking(rows: Rows, title: str, unit: str) -> Chart:
+    """Bars with whiskers, in the order of `rows`.
+
+    Args:
+        rows: `name`, `value`, `low` and `high` each.
+        title: what is drawn.
+        unit: of the values.
+    """
+    names = [row["name"] for row in rows]
+    y = {"field": "name", "type": "nominal", "sort": names, "title": None}
+    axis = {"labelLimit": 130, "domain": False, "ticks": False, "labelColor": INK}
+    x = {"type": "quantitative", "title": unit, "axis": {"tickCount": 4, "domain": False, "ticks": False}}
+    spec = {
+        "width": 230,
+        "height": {"step": 19},
+        "data": {"values": rows},
+        "encoding": {"y": {**y, "axis": axis}},
+        "layer": [
+            {
+                "mark": {"type": "bar", "color": MODEL, "opacity": 0.45, "height": 11},
+                "encoding": {"x": {"field": "value", **x}},
+            },
+            {
+                "mark": {"type": "rule", "color": INK, "strokeWidth": 1.5},
+                "encoding": {"x": {"field": "low", **x}, "x2": {"field": "high"}},
+            },
+        ],
+    }
+    label = f"{title}: " + ", ".join(f"{row['name']} {row['value']:.3g}" for row in rows)
+    columns = ("", "mean", "from", "to")
+    figures = tuple((row["name"], row["value"], row["low"], row["high"]) for row in rows)
+    return Chart(title=title, svg=draw(spec, label), series=(), columns=columns, rows=figures)
+
+
+def stretch(points: Points, label: str, attributions: Sequence[tuple[float, float]] = ()) -> Markup:
+    """A small picture of a series, of what followed and what was forecast; under it bars of attributions by step."""
+    styles = [MUTED, INK, SECOND]
+    names = list(points)
+    rows: Rows = [{"x": a, "y": b, "s": name} for name, line in points.items() for a, b in line if b is not None]
+    x = {"field": "x", "type": "quantitative", "scale": {"zero": False, "nice": False}}
+    steps: Spec = {"grid": False, "tickCount": 5, "format": "d"}
+    upper: Spec = {
+        "width": 300,
+        "height": 84,
+        "data": {"values": rows},
+        "mark": {"type": "line", "strokeWidth": 1.6},
+        "encoding": {
+            "x": {
+                **x,
+                "title": None,
+                "axis": {**steps, "labels": not attributions},
+            },
+            "y": {
+                "field": "y",
+                "type": "quantitative",
+                "title": None,
+                "scale": {"zero": False},
+                "axis": {"tickCount": 3, "domain": False, "ticks": False, "minExtent": 34},
+            },
+            "color": _by_series(names, styles[: len(names)]),
+            "strokeDash": _by_series(names, [[1, 0], [1, 0], [5, 2]][: len(names)]),
+        },
+    }
+    if not attributions:
+        return draw(upper, f"{label}. {_ends(points)}")
+    lower: Spec = {
+        "width": 300,
+        "height": 46,
+        "data": {"values": [{"x": a, "y": b} for a, b in attributions]},
+        "mark": {"type": "rule", "strokeWidth": max(1.0, 240 / max(1, len(attributions)))},
+        "encoding": {
+            "x": {
+                **x,
+                "title": "steps before the last known one",
+                "axis": steps,
+            },
+            "y": {
+                "field": "y",
+                "type": "quantitative",
+                "title": None,
+                "axis": {"tickCount": 2, "domain": False, "ticks": False, "minExtent": 34},
+            },
+            "y2": {"datum": 0},
+            "color": {"condition": {"test": "datum.y >= 0", "value": SECOND}, "value": MODEL},
+        },
+    }
+    scale = {"resolve": {"scale": {"x": "shared"}}}
+    return draw({"vconcat": [upper, lower], "spacing": 6, **scale}, f"{label}. {_ends(points)}")
 
 
 def _ends(points: Points) -> str:

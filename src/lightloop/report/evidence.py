@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from lightloop.config.metrics import Metric
 from lightloop.config.schema import Config
+from lightloop.evaluation.baseline import baseline_title
 from lightloop.evaluation.evidence import read_predictions
 from lightloop.files import file_size, read_json
 from lightloop.project import Project
@@ -27,10 +28,14 @@ class Evidence:
         training: summary of the training.
         history: a row an epoch.
         metrics: of model and baseline, with intervals.
-        classes: a row a class.
+        classes: a row a class; empty where nothing is classified.
         mistakes: the most wrong records.
+        horizons: of a forecast a row a step ahead, with metrics.
         predictions: a row a test record.
         explanation: methods, their checks, the sample.
+        parts: by record what its attributions are about and what they are; empty for images.
+        folds: what came of folds and seeds.
+        simpler: what the baseline is, for people.
         parity: exported graph against PyTorch.
         bundle: manifest of the deployable.
         bundle_bytes: its size.
@@ -46,8 +51,12 @@ class Evidence:
     metrics: dict[str, Any]
     classes: list[dict[str, Any]]
     mistakes: list[dict[str, Any]]
+    horizons: list[dict[str, Any]]
     predictions: pa.Table
     explanation: dict[str, Any] | None
+    parts: dict[str, dict[str, Any]]
+    folds: dict[str, Any] | None
+    simpler: str
     parity: dict[str, Any] | None
     bundle: dict[str, Any] | None
     bundle_bytes: int | None
@@ -55,6 +64,10 @@ class Evidence:
     @property
     def accepted(self) -> bool:
         return bool(self.gate["verdict"] == "accepted")
+
+    @property
+    def classifies(self) -> bool:
+        return self.config.data.problem == "classification"
 
     @property
     def data_version(self) -> str | None:
@@ -79,8 +92,13 @@ def read_evidence(config: Config, project: Project, specs: Mapping[str, Metric])
         metrics=read_json(project.metrics),
         classes=read_json(project.classes),
         mistakes=read_json(project.mistakes),
+        horizons=_optional(project.horizons) or [],
         predictions=read_predictions(project.predictions),
         explanation=_optional(project.explanation_result),
+        parts={row["id"]: row for row in _optional(project.explanation_images / "records.json") or []},
+        # Written empty where nothing was asked for.
+        folds=_folds(_optional(project.folds_result)),
+        simpler=baseline_title(config.data),
         parity=_optional(project.parity),
         bundle=_optional(project.bundle / "bundle.json"),
         bundle_bytes=file_size(project.bundle) if project.bundle.is_dir() else None,
@@ -89,3 +107,8 @@ def read_evidence(config: Config, project: Project, specs: Mapping[str, Metric])
 
 def _optional(path: Path) -> Any:
     return read_json(path) if path.exists() else None
+
+
+def _folds(content: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What came of several trainings; None where there was one."""
+    return content if content and content["members"] else None

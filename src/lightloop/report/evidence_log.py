@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 from PIL import Image
 
 from lightloop.config.image import ImageSpec
-from lightloop.config.schema import Config
+from lightloop.config.schema import AnySpec, Config
 from lightloop.data.image.records import decode_image
 from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError
 from lightloop.evaluation.evidence import read_predictions
 from lightloop.files import read_json
 from lightloop.project import Project
+from lightloop.report.records import excerpt, known_values
 from lightloop.tracking import close_run, notice, open_run, send_run
 
 if TYPE_CHECKING:
@@ -46,8 +48,9 @@ class Prediction:
 def log_evidence(config: Config, project: Project) -> None:
     """Log what was found about the model as the run `evidence`, in the group of its training; end the run.
 
-    Logged are the metrics with their intervals and the gate's verdict (summary), the confusion matrix, a table of
-    predictions with images, the explanations' pictures, and the bundle as an artifact with the alias `candidate`.
+    Logged are the metrics with their intervals and the gate's verdict (summary), a table of predictions with what the
+    model saw, of classes the confusion matrix, the pictures of the explanation, of generation the samples, and the
+    bundle as an artifact with the alias `candidate`.
     Whatever W&B does, the report stands: the run is written to disk first, a failure costs one line on stderr, and a
     server that hangs costs `tracking.FINISH_TIMEOUT` seconds.
     """
@@ -90,16 +93,19 @@ def choose_predictions(predictions: list[Prediction]) -> list[Prediction]:
 
 def _log(run: "wandb.Run", config: Config, project: Project) -> None:
     metrics, gate = read_json(project.metrics), read_json(project.gate)
-    rows = read_predictions(project.predictions).to_pylist()
-    predictions = [Prediction(row["id"], row["label"], row["prediction"], max(row["probabilities"])) for row in rows]
     run.summary.update(dict(_summary(metrics, gate)))
-    run.log(
-        {
-            "confusion": _confusion(config, predictions),
-            "predictions": _predictions_table(config, project, choose_predictions(predictions)),
-            **_explanations(project),
-        }
-    )
+    content = _explanations(project)
+    if config.data.problem == "classification":
+        rows = read_predictions(project.predictions).to_pylist()
+        predictions = [
+            Prediction(row["id"], row["label"], row["prediction"], max(row["probabilities"])) for row in rows
+        ]
+        content["confusion"] = _confusion(config, predictions)
+        content["predictions"] = _predictions_table(config, project, choose_predictions(predictions))
+    elif config.data.problem != "generation":
+        content["predictions"] = _numbers_table(config, project)
+    if content:
+        run.log(content)
     _log_bundle(run, config, project, metrics, gate)
 
 
@@ -132,25 +138,76 @@ def _confusion(config: Config, predictions: list[Prediction]) -> Any:
 def _predictions_table(config: Config, project: Project, chosen: list[Prediction]) -> "wandb.Table":
     import wandb
 
-    spec = config.data
-    assert isinstance(spec, ImageSpec)
-    test = read_splits(spec, project.root, config.seed)["test"]
-    encoded = dict(zip(test.column("id").to_pylist(), test.column("image").to_pylist(), strict=True))
-    table = wandb.Table(columns=["id", "image", "label", "prediction", "probability", "correct"])
+    test, places = _test_records(config, project)
+    names = _seen_names(config.data, test)
+    table = wandb.Table(columns=["id", *names, "label", "prediction", "probability", "correct"])
     for p in chosen:
-        pixels_CHW = decode_image(encoded[p.id], spec.size, spec.channels)
-        image = Image.fromarray(pixels_CHW[0] if spec.channels == 1 else pixels_CHW.transpose(1, 2, 0))
-        table.add_data(p.id, wandb.Image(image), p.label, p.prediction, p.probability, p.correct)
+        seen = _seen(config.data, test, places[p.id], names)
+        table.add_data(p.id, *seen, p.label, p.prediction, p.probability, p.correct)
     return table
 
 
-def _explanations(project: Project) -> dict[str, list[Any]]:
-    """By method its overlays, and the inputs that they belong to, in the same order."""
+def _numbers_table(config: Config, project: Project) -> "wandb.Table":
+    """The worst answers, then others in the order of the records."""
+    import wandb
+
+    rows = {row["id"]: row for row in read_predictions(project.predictions).to_pylist()}
+    worst = [mistake["id"] for mistake in read_json(project.mistakes)]
+    others = [name for name in rows if name not in set(worst)]
+    places_of = np.linspace(0, len(others) - 1, min(MOST_CORRECT, len(others))).round().astype(int)
+    test, places = _test_records(config, project)
+    names = _seen_names(config.data, test)
+    table = wandb.Table(columns=["id", *names, "label", "prediction", "baseline", "worst"])
+    for name in [*worst[:MOST_MISTAKES], *(others[place] for place in places_of)]:
+        row = rows[name]
+        answers = (_short(row[column]) for column in ("label", "prediction", "baseline"))
+        table.add_data(name, *_seen(config.data, test, places[name], names), *answers, name in worst)
+    return table
+
+
+def _test_records(config: Config, project: Project) -> tuple[pa.Table, dict[str, int]]:
+    test = read_splits(config.data, project.root, config.seed)["test"]
+    return test, {name: row for row, name in enumerate(test.column("id").to_pylist())}
+
+
+def _seen_names(spec: AnySpec, test: pa.Table) -> list[str]:
+    """The columns that show what the model saw."""
+    if spec.modality == "tabular":
+        return [name for name in spec.features if name in test.column_names]
+    return [spec.modality]
+
+
+def _seen(spec: AnySpec, test: pa.Table, place: int, names: list[str]) -> list[Any]:
+    """One record, a cell for each of `names`."""
+    import wandb
+
+    if isinstance(spec, ImageSpec):
+        pixels_CHW = decode_image(test.column("image")[place].as_py(), spec.size, spec.channels)
+        image = Image.fromarray(pixels_CHW[0] if spec.channels == 1 else pixels_CHW.transpose(1, 2, 0))
+        return [wandb.Image(image)]
+    if spec.modality == "text":
+        return [excerpt(test.column("text")[place].as_py())]
+    if spec.modality == "series":
+        return [_short(known_values(test, place))]
+    return [test.column(name)[place].as_py() for name in names]
+
+
+def _short(value: Any) -> Any:
+    """Several numbers as one cell of text."""
+    if not isinstance(value, list):
+        return value
+    return " ".join("?" if number is None else f"{number:.5g}" for number in value)
+
+
+def _explanations(project: Project) -> dict[str, Any]:
+    """By method its overlays, and the inputs that they belong to, in the same order; of generation its pictures."""
     import wandb
 
     result = read_json(project.explanation_result)
-    pictures: dict[str, list[Any]] = {}
-    for record in result["records"][:MOST_PICTURES]:
+    pictures: dict[str, Any] = {}
+    for record in result.get("records", [])[:MOST_PICTURES]:
+        if "overlays" not in record:
+            break
         caption = f"{record['id']}: {record['label']}, predicted {record['prediction']} ({record['probability']:.2f})"
         for name, file in {"input": record["input"], **record["overlays"]}.items():
             trusted = name == "input" or result["methods"][name]["trusted"]
@@ -158,7 +215,9 @@ def _explanations(project: Project) -> dict[str, list[Any]]:
                 str(project.explanation / file), caption=caption if trusted else f"{caption}, not trusted"
             )
             pictures.setdefault(f"explanations/{name}", []).append(image)
-    return pictures
+    # Of what was generated: sheets of many images.
+    sheets = result.get("pictures", {}).items()
+    return pictures | {f"samples/{name}": wandb.Image(str(project.explanation / file)) for name, file in sheets}
 
 
 def _log_bundle(

@@ -137,7 +137,7 @@ def words(name: str) -> str:
 
     Examples:
         >>> words("max_difference")
-        'max probability difference'
+        'max difference'
     """
     return name.replace("_", " ")
 

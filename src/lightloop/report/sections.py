@@ -8,23 +8,13 @@ import numpy as np
 
 from lightloop.report.charts import Chart, intervals, lines, reliability
 from lightloop.report.evidence import Evidence
+from lightloop.report.explanations import trusted_methods
 from lightloop.report.figures import count, estimate, figure, plural, words
+from lightloop.report.judgement import Judgement, judge_gain
+from lightloop.report.numbers import numbers
+from lightloop.report.slices import slices
 from lightloop.report.tables import confusion, probabilities, reliability_bins
 
-METHODS = {
-    "grad_cam": "Grad-CAM",
-    "gradient_shap": "GradientSHAP",
-    "integrated_gradients": "Integrated gradients",
-    "guided_backpropagation": "Guided backpropagation",
-    "random": "Random order",
-    "random_blocks": "Random blocks",
-}
-CHECKS = {
-    "completeness_error": "Completeness error",
-    "deletion_auc": "Deletion area",
-    "insertion_auc": "Insertion area",
-    "randomised_correlation": "Correlation after randomisation",
-}
 GATE = {
     "data": "Data check",
     "parity": "Export",
@@ -33,11 +23,6 @@ GATE = {
     "explanation": "Explanations",
 }
 PARTS = {"train": "training", "test": "test"}
-
-
-def method_title(name: str) -> str:
-    """An attribution method's name for people."""
-    return METHODS.get(name, words(name))
 
 
 def check_title(evidence: Evidence, name: str) -> str:
@@ -73,7 +58,14 @@ def verdict(evidence: Evidence) -> dict[str, Any]:
         "failed": len(failed),
         "champion": champion,
         "tiles": _tiles(evidence),
+        "gain": gain(evidence),
     }
+
+
+def gain(evidence: Evidence) -> Judgement | None:
+    """Whether the network is better than the simpler model, in a sentence."""
+    better = evidence.metrics.get("better_than_baseline")
+    return judge_gain(evidence.metrics, title_of(evidence, better["metric"]), evidence.simpler) if better else None
 
 
 def _tiles(evidence: Evidence) -> list[dict[str, Any]]:
@@ -95,7 +87,7 @@ def _tiles(evidence: Evidence) -> list[dict[str, Any]]:
         {
             "title": "Baseline",
             "value": figure(baseline["value"] if baseline else None),
-            "note": f"{estimate(baseline).partition(' ')[2]} logistic regression, same records".strip(),
+            "note": f"{estimate(baseline).partition(' ')[2]} {evidence.simpler}, same records".strip(),
             "link": "#evaluation",
         },
         {
@@ -106,8 +98,10 @@ def _tiles(evidence: Evidence) -> list[dict[str, Any]]:
         },
         {
             "title": "Explanations",
-            "value": f"{len(trusted)}/{len(methods)}" if evidence.explanation else "–",
+            "value": f"{len(trusted)}/{len(methods)}" if methods else "–",
             "note": f"methods to be trusted, {plural(evidence.explanation['n'], 'record')}"
+            if evidence.explanation and methods
+            else "no attributions"
             if evidence.explanation
             else "no evidence",
             "link": "#explanations",
@@ -140,12 +134,6 @@ def title_of(evidence: Evidence, metric: str) -> str:
     return spec.title if spec else words(metric)
 
 
-def trusted_methods(evidence: Evidence) -> tuple[list[str], list[str]]:
-    """Names of the attribution methods that can be trusted, and of all."""
-    methods = evidence.explanation["methods"] if evidence.explanation else {}
-    return [name for name, method in methods.items() if method["trusted"]], list(methods)
-
-
 def data(evidence: Evidence) -> dict[str, Any]:
     """The data check's expectations, failed first, and the records by class and part."""
     checks = evidence.validation["checks"]
@@ -156,8 +144,22 @@ def data(evidence: Evidence) -> dict[str, Any]:
         "rows": evidence.validation["rows"],
         "suite": evidence.validation["suite"],
         "profile": evidence.profile,
+        "tables": _tables(evidence.profile or {}) if evidence.config.data.modality != "image" else {},
         "tested": len(predictions),
     }
+
+
+def _tables(profile: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What of a profile is a table: by name rows of figures, such as the columns of a table."""
+    found = {}
+    for name, content in profile.items():
+        if name in ("records", "classes") or not isinstance(content, Mapping) or not content:
+            continue
+        if all(isinstance(row, Mapping) for row in content.values()):
+            columns = list(dict.fromkeys(key for row in content.values() for key in row))
+            rows = [(row, [cells.get(column) for column in columns]) for row, cells in content.items()]
+            found[name] = {"columns": columns, "rows": rows}
+    return found
 
 
 def training(evidence: Evidence) -> dict[str, Any]:
@@ -174,13 +176,36 @@ def training(evidence: Evidence) -> dict[str, Any]:
         }
         return lines(title, points, x="epoch", y=y, rule=rule) if points else None
 
-    both = ("training", "validation")
-    charts = [
-        curves("Loss", {part: f"{part.removesuffix('ing')}_loss" for part in both}, "cross-entropy"),
-        curves("Accuracy", {part: f"{part.removesuffix('ing')}_accuracy" for part in both}, "share"),
-        curves("Learning rate", {"learning rate": "lr"}, "rate"),
-    ]
+    measures = dict.fromkeys(
+        name.removeprefix("train_").removeprefix("validation_")
+        for row in history
+        for name in row
+        if name.startswith(("train_", "validation_"))
+    )
+    charts = []
+    for measure in measures:
+        columns = {part: f"{part.removesuffix('ing')}_{measure}" for part in ("training", "validation")}
+        charts.append(curves(_measure_title(evidence, measure), columns, _measure_unit(evidence, measure)))
+    others = dict.fromkeys(name for row in history for name in row if name not in ("epoch", "lr"))
+    for name in others:
+        if not name.startswith(("train_", "validation_")):
+            charts.append(curves(_measure_title(evidence, name), {words(name): name}, ""))
+    charts.append(curves("Learning rate", {"learning rate": "lr"}, "rate"))
     return {"charts": [chart for chart in charts if chart], "best": rule}
+
+
+def _measure_title(evidence: Evidence, name: str) -> str:
+    spec = evidence.specs.get(name)
+    return spec.title if spec else words(name).capitalize()
+
+
+def _measure_unit(evidence: Evidence, name: str) -> str:
+    spec = evidence.specs.get(name)
+    return (
+        spec.unit
+        if spec
+        else words(getattr(evidence.config.loss, "name", name)).replace("cross entropy", "cross-entropy")
+    )
 
 
 def metric_rows(evidence: Evidence) -> list[dict[str, Any]]:
@@ -200,17 +225,22 @@ def metric_rows(evidence: Evidence) -> list[dict[str, Any]]:
 
 
 def evaluation(evidence: Evidence) -> dict[str, Any]:
-    """Metrics beside the baseline's, the classes from weakest to strongest, who is taken for whom, calibration."""
+    """Metrics beside the baseline's, groups of records; of classes also who is taken for whom, and calibration."""
     cards = []
     for row in metric_rows(evidence):
         label = f"{row['title']}: model {estimate(row['model'])}, baseline {estimate(row['baseline'])}"
         estimates = {name: row[name] for name in ("model", "baseline") if row[name]}
         cards.append({**row, "chart": intervals(estimates, label)})
+    found = {"cards": cards, "gain": gain(evidence), "slices": slices(evidence), "numbers": numbers(evidence)}
+    return {**found, **_classes(evidence)} if evidence.classifies else {**found, "numbers": numbers(evidence)}
+
+
+def _classes(evidence: Evidence) -> dict[str, Any]:
+    """The classes from weakest to strongest, who is taken for whom, calibration."""
     labels, predicted = (evidence.predictions.column(name).to_pylist() for name in ("label", "prediction"))
     matrix = confusion(labels, predicted, evidence.config.data.classes)
     correct_N = np.array([a == b for a, b in zip(labels, predicted, strict=True)])
     return {
-        "cards": cards,
         "classes": sorted(evidence.classes, key=weakness),
         "floor": _floor(evidence.classes),
         "confusion": matrix,
@@ -230,75 +260,3 @@ def weakness(row: Mapping[str, Any]) -> tuple[bool, float, str]:
     """Sorts classes from the lowest F1 to the highest; undefined ones come last."""
     value = row["f1"]["value"]
     return value is None, value or 0.0, row["label"]
-
-
-def mistakes(evidence: Evidence, thumbnails: Mapping[str, str], most: int = 3) -> list[dict[str, Any]]:
-    """The most wrong records, each with its picture and what the model thought most likely."""
-    rows = {name: row for row, name in enumerate(evidence.predictions.column("id").to_pylist())}
-    probabilities_NK = probabilities(evidence.predictions)
-    classes = evidence.config.data.classes
-    shown = []
-    for mistake in evidence.mistakes:
-        row = rows.get(mistake["id"])
-        likely: list[tuple[str, float]] = []
-        if row is not None:
-            order = np.argsort(-probabilities_NK[row], kind="stable")[:most]
-            # The label stands there even when the model gave it next to nothing.
-            label = classes.index(mistake["label"])
-            codes = order if label in order else [*order[:-1], label]
-            likely = [(classes[code], float(probabilities_NK[row, code])) for code in codes]
-        shown.append({**mistake, "picture": thumbnails.get(mistake["id"]), "likely": likely})
-    return shown
-
-
-def explanations(evidence: Evidence) -> dict[str, Any] | None:
-    """Each method with its checks, the curves against random order, the control; None without evidence."""
-    content = evidence.explanation
-    if content is None:
-        return None
-    curves = content.get("curves") or {}
-    charts = []
-    for kind, title in (("deletion", "Deletion: lower is better"), ("insertion", "Insertion: higher is better")):
-        found = curves.get(kind) or {}
-        methods = [name for name in found if not name.startswith("random")]
-        peers = [name for name in found if name not in methods]
-        points = {
-            method_title(name): list(zip(curves["fractions"], found[name], strict=True)) for name in methods + peers
-        }
-        styles = [*("model", "second", "third")[: len(methods)], *("peer", "faint")[: len(peers)]]
-        if points:
-            x = f"share of pixels {'removed' if kind == 'deletion' else 'put back'}"
-            y = "mean probability of the predicted class"
-            charts.append(lines(title, points, x=x, y=y, styles=styles, percent=True, width=330))
-    methods = content["methods"]
-    trusted, names = trusted_methods(evidence)
-    return {
-        "content": content,
-        "methods": methods,
-        "trusted": trusted,
-        "names": names,
-        "first": trusted[0] if trusted else names[0] if names else None,
-        "charts": charts,
-        "layers": _layers(content),
-        "passing": sum(_depends_on_weights(method) for method in methods.values()),
-        "control": content.get("control") or {},
-    }
-
-
-def _depends_on_weights(method: Mapping[str, Any]) -> bool:
-    check = method["checks"].get("randomised_correlation") or {}
-    return check.get("passed") is True
-
-
-def _layers(content: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Correlation with the attributions of a network that is randomised layer by layer from the top."""
-    columns = dict(content["methods"]) | dict(content.get("control") or {})
-    found: dict[str, dict[str, float | None]] = {}
-    for name, method in columns.items():
-        check = method["checks"].get("randomised_correlation") or {}
-        if check.get("by_layer"):
-            found[name] = {row["layer"]: row["correlation"] for row in check["by_layer"]}
-    if not found:
-        return None
-    layers = list(dict.fromkeys(layer for rows in found.values() for layer in rows))
-    return {"layers": layers, "methods": found}

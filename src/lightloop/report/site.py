@@ -11,10 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from lightloop.config.compose import to_yaml
 from lightloop.config.image import ImageSpec
 from lightloop.project import Project
-from lightloop.report import figures, sections
+from lightloop.report import explanations, figures, sections
 from lightloop.report.card import card_html, write_card
 from lightloop.report.evidence import Evidence
 from lightloop.report.pictures import write_thumbnails
+from lightloop.report.records import mistakes
+from lightloop.report.samples import samples
 
 ROOM = Path(__file__).resolve().parent
 NAVIGATION = (
@@ -34,7 +36,7 @@ def write_site(evidence: Evidence, records: pa.Table, project: Project, folder: 
 
     Args:
         evidence: of the run.
-        records: the test records, with `id` and `image`.
+        records: the test records as they lie on disk.
         project: where pictures of explanations and Data Docs lie.
         folder: where to write; it must not exist yet.
     """
@@ -43,10 +45,10 @@ def write_site(evidence: Evidence, records: pa.Table, project: Project, folder: 
     spec = evidence.config.data
     wrong = [mistake["id"] for mistake in evidence.mistakes]
     thumbnails: dict[str, str] = {}
-    if isinstance(spec, ImageSpec):
+    if isinstance(spec, ImageSpec) and spec.problem != "generation":
         thumbnails = write_thumbnails(records, wrong, spec.size, spec.channels, assets / "mistakes")
     if evidence.explanation and project.explanation_images.is_dir():
-        shutil.copytree(project.explanation_images, assets / "explanation")
+        shutil.copytree(project.explanation_images, assets / "explanation", ignore=shutil.ignore_patterns("*.json"))
     documented = project.data_docs.is_dir()
     if documented:
         shutil.copytree(project.data_docs, folder / "data-docs")
@@ -56,7 +58,7 @@ def write_site(evidence: Evidence, records: pa.Table, project: Project, folder: 
         environment()
         .get_template("index.html.j2")
         .render(
-            **_content(evidence, thumbnails),
+            **_content(evidence, records, thumbnails),
             card=card_html(card),
             docs="data-docs/index.html" if documented else None,
             picture=lambda name: _picture(folder, assets / "explanation", name),
@@ -65,18 +67,21 @@ def write_site(evidence: Evidence, records: pa.Table, project: Project, folder: 
     (folder / "index.html").write_text(page, encoding="utf-8")
 
 
-def _content(evidence: Evidence, thumbnails: dict[str, str]) -> dict[str, Any]:
+def _content(evidence: Evidence, records: pa.Table, thumbnails: dict[str, str]) -> dict[str, Any]:
+    generates = evidence.config.data.problem == "generation"
     return {
         "evidence": evidence,
         "config": evidence.config,
         "config_yaml": to_yaml(evidence.config),
-        "navigation": NAVIGATION,
+        # What is generated is neither right nor wrong.
+        "navigation": [one for one in NAVIGATION if one[0] != "mistakes" or not generates],
         "verdict": sections.verdict(evidence),
         "data": sections.data(evidence),
         "training": sections.training(evidence),
         "evaluation": sections.evaluation(evidence),
-        "mistakes": sections.mistakes(evidence, thumbnails),
-        "explanations": sections.explanations(evidence),
+        "mistakes": [] if generates else mistakes(evidence, records, thumbnails),
+        "explanations": explanations.explanations(evidence),
+        "samples": samples(evidence) if generates else None,
     }
 
 
@@ -98,12 +103,12 @@ def environment() -> Environment:
     )
     for name in ("count", "estimate", "figure", "interval", "percent", "plain", "plural", "settings", "size", "words"):
         templates.filters[name] = getattr(figures, name)
-    templates.filters["method"] = sections.method_title
+    templates.filters["method"] = explanations.method_title
     templates.filters["place"] = lambda value, floor: round(100 * (value - floor) / (1 - floor), 1)
     templates.filters["expectation"] = expectation_words
     templates.filters["expected"] = expected_words
     templates.filters["observed"] = observed_words
-    templates.globals |= {"CHECKS": sections.CHECKS, "PARTS": sections.PARTS, "title_of": sections.title_of}
+    templates.globals |= {"CHECKS": explanations.CHECKS, "PARTS": sections.PARTS, "title_of": sections.title_of}
     return templates
 
 

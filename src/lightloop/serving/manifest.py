@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lightloop.data.image.input import ImageInput
+from lightloop.data.noise import NoiseInput
 from lightloop.data.series.input import SeriesInput
 from lightloop.data.tabular.input import TabularInput
 from lightloop.data.text.input import TextInput
@@ -23,7 +24,7 @@ MANIFEST = "bundle.json"
 HASHES = "hashes.json"
 PREPROCESSING = "preprocessing"
 # Told apart by `kind`.
-AnyInput = Annotated[ImageInput | TabularInput | TextInput | SeriesInput, Field(discriminator="kind")]
+AnyInput = Annotated[ImageInput | TabularInput | TextInput | SeriesInput | NoiseInput, Field(discriminator="kind")]
 ANEW = "run `lightloop run` to make it anew, or fetch it again"
 
 

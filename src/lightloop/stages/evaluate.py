@@ -35,4 +35,5 @@ def evaluate(config: Config, project: Project) -> None:
     problem = problem_of(spec)
     questions = problem.questions(config, splits["test"])
     baseline = baseline_answers(config, splits, questions)
+    problem.prepare(config, project, splits)
     problem.write(config, project, questions, model.answers(questions), baseline)

@@ -12,7 +12,7 @@ from lightloop.project import Project
 from lightloop.release.champion import identity
 from lightloop.release.gate import Champion, Evidence, judge
 from lightloop.release.history import Release, production
-from lightloop.serving.manifest import verify_bundle
+from lightloop.serving.manifest import read_manifest, verify_bundle
 from lightloop.serving.predictor import Predictor
 
 
@@ -34,6 +34,7 @@ def gate(config: Config, project: Project, *, fail: bool = True) -> None:
     _refuse_stale(project, release)
 
     digest = verify_bundle(project.bundle)
+    read_manifest(project.bundle)  # of a format that is known
     problem = problem_of(config.data)
     predictions = read_predictions(project.predictions)
     evidence = Evidence(

@@ -9,6 +9,7 @@ from lightloop.errors import RefusedError
 from lightloop.files import replacing, write_json
 from lightloop.project import Project
 from lightloop.quality.check import run_suite
+from lightloop.quality.leakage import leakage_checks, revealed
 from lightloop.quality.modality import profile_of, read_metadata
 from lightloop.quality.suite import load_suite
 from lightloop.quality.table import failures_table
@@ -31,7 +32,7 @@ def validate(config: Config, project: Project) -> None:
     """
     suite = load_suite(project.expectations / f"{config.data.expectations}.json")
     metadata = read_metadata(config.data, project.root)
-    outcome = run_suite(suite, metadata)
+    outcome = run_suite(suite, metadata).with_checks(leakage_checks(config.data, metadata))
 
     refused_folder = project.scratch / "validation"
     folder = refused_folder if outcome.refusals else project.validation
@@ -46,7 +47,8 @@ def validate(config: Config, project: Project) -> None:
     if outcome.refusals:
         page = project.relative(folder / project.data_docs.name / "index.html")
         raise RefusedError(
-            f"the data check failed: {len(outcome.refusals)} of {len(outcome.checks)} expectations were not met; "
+            f"the data check failed: {len(outcome.refusals)} of {len(outcome.checks)} expectations were not met"
+            f"{revealed(outcome.refusals)}; "
             f"see {page}, then mend the data or configs/expectations/{config.data.expectations}.json"
         )
     shutil.rmtree(refused_folder, ignore_errors=True)

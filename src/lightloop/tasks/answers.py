@@ -3,10 +3,11 @@
 Shapes: B batch, O outputs, K classes, H numbers of one answer, Q quantiles.
 """
 
-from typing import ClassVar
-
+import torch
 from torch import Tensor, nn
 
+from lightloop.config.image import ImageSpec
+from lightloop.config.losses import Quantile
 from lightloop.config.schema import Config
 from lightloop.config.series import SeriesSpec
 
@@ -14,7 +15,7 @@ from lightloop.config.series import SeriesSpec
 class Answer(nn.Module):
     """Outputs (B, O) in the target's units to a tuple of answers, which `names` says; one subclass a problem."""
 
-    names: ClassVar[tuple[str, ...]]
+    names: tuple[str, ...]
 
 
 class ClassAnswer(Answer):
@@ -32,16 +33,42 @@ class ClassAnswer(Answer):
 
 
 class NumberAnswer(Answer):
-    """The numbers (B, H): outputs are the H numbers themselves."""
+    """The numbers (B, H), and with several levels the quantiles (B, H, Q), of which the one at 0.5 is the prediction.
 
-    names = ("prediction",)
+    Outputs are (H, Q) numbers, the levels of one number side by side; those beyond belong to auxiliary heads. Quantiles
+    are sorted, since those of a network may cross.
 
-    def __init__(self, numbers: int) -> None:
+    Args:
+        numbers: H.
+        levels: rising; 0.5 is among them.
+    """
+
+    def __init__(self, numbers: int, levels: tuple[float, ...] = (0.5,)) -> None:
         super().__init__()
         self.numbers = numbers
+        self.levels = levels
+        self.names = ("prediction", "quantiles") if len(levels) > 1 else ("prediction",)
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs it takes."""
+        return self.numbers * len(self.levels)
+
+    def forward(self, outputs_BO: Tensor) -> tuple[Tensor, ...]:
+        own_BO = outputs_BO[:, : self.outputs]
+        if len(self.levels) == 1:
+            return (own_BO,)
+        quantiles_BHQ = own_BO.reshape(-1, self.numbers, len(self.levels)).sort(2).values
+        return quantiles_BHQ[:, :, self.levels.index(0.5)], quantiles_BHQ
+
+
+class ImageAnswer(Answer):
+    """Pixels (B, C, H, W), uint8, of levels 0 to 255 that are not yet whole numbers."""
+
+    names = ("image",)
 
     def forward(self, outputs_BO: Tensor) -> tuple[Tensor]:
-        return (outputs_BO[:, : self.numbers],)
+        return (outputs_BO.round().clamp(0, 255).to(torch.uint8),)
 
 
 def count_numbers(config: Config) -> int:
@@ -53,12 +80,30 @@ def count_numbers(config: Config) -> int:
 def count_outputs(config: Config) -> int:
     """O: how many outputs the network must have."""
     if config.data.problem == "classification":
-        return len(config.data.classes)
-    return count_numbers(config)
+        return len(config.data.classes) + sum(auxiliary_outputs(config))
+    if isinstance(config.data, ImageSpec) and config.data.problem == "generation":
+        height, width = config.data.size
+        return config.data.channels * height * width
+    return count_numbers(config) * len(levels_of(config))
+
+
+def auxiliary_outputs(config: Config) -> tuple[int, ...]:
+    """How many outputs each further head has, in the order of the spec's columns; () but for task=multi_task."""
+    if config.task.name != "multi_task":
+        return ()
+    columns = config.data.columns
+    return tuple(len(columns[name].classes) or 1 for name in config.data.with_role("auxiliary"))
+
+
+def levels_of(config: Config) -> tuple[float, ...]:
+    """The levels of the quantiles that are answered; 0.5 alone where the loss asks for none."""
+    return config.loss.levels if isinstance(config.loss, Quantile) else (0.5,)
 
 
 def build_answer(config: Config) -> Answer:
     """The answer of the config's problem."""
+    if config.data.problem == "generation":
+        return ImageAnswer()
     if config.data.problem == "classification":
         return ClassAnswer(len(config.data.classes))
-    return NumberAnswer(count_numbers(config))
+    return NumberAnswer(count_numbers(config), levels_of(config))

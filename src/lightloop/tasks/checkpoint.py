@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from lightloop.config.compose import validate_config
 from lightloop.config.schema import Config
+from lightloop.config.search import NoEnsemble, count_members
 from lightloop.config.signature import components
-from lightloop.data.module import build_preprocessor
-from lightloop.data.preprocessor import Preprocessor
-from lightloop.errors import LightloopError
+from lightloop.data.preprocessor import Preprocessor, build_preprocessor
+from lightloop.errors import LightloopError, UsageError
+from lightloop.networks._ensemble import Ensemble
 from lightloop.networks._inputs import Inputs
+from lightloop.networks._transfer import UNTRAINED
 from lightloop.tasks.answers import Answer, build_answer, count_outputs
 
 # The places of our config and files in Lightning's checkpoint, written by `training.fit`.
@@ -73,10 +75,31 @@ class Graph(nn.Module):
         return answers
 
 
-def build_network(config: Config, inputs: Inputs) -> nn.Module:
-    """The network that a config names, with fresh weights from torch's generator."""
+def build_network(config: Config, inputs: Inputs, *, pretrained: bool = False) -> nn.Module:
+    """The network that a config names, with fresh weights from torch's generator; of an ensemble all its members.
+
+    Args:
+        config: of the run; read are `network`, `data` and `ensemble`.
+        inputs: what the network is given.
+        pretrained: take the pretrained weights that `config.network` names: where training starts, and nowhere else.
+
+    Raises:
+        UsageError: the sizes do not fit each other, or pretrained weights do not fit.
+    """
+    if config.ensemble.name != "none":
+        one = config.model_copy(update={"ensemble": NoEnsemble()})
+        members = [build_network(one, inputs, pretrained=pretrained) for _ in range(count_members(config))]
+        rule = "mean" if config.ensemble.name == "snapshots" else config.ensemble.name
+        classes = len(config.data.classes) if config.data.problem == "classification" else 0
+        return Ensemble(members, rule=rule, classes=classes, seeds=config.seeds)
     build = components("networks")[config.network.name].load()
-    network: nn.Module = build(inputs, count_outputs(config), **config.network.arguments())
+    arguments = config.network.arguments()
+    if not pretrained:
+        arguments |= {key: value for key, value in UNTRAINED.items() if key in arguments}
+    try:
+        network: nn.Module = build(inputs, count_outputs(config), **arguments)
+    except ValueError as error:
+        raise UsageError(f"network={config.network.name}: {error}") from error
     return network
 
 

@@ -6,8 +6,9 @@ import pytest
 from pictures import encode
 from PIL import Image
 
+from lightloop.config.image import ImageSpec
 from lightloop.errors import RefusedError
-from lightloop.quality import metadata as module
+from lightloop.quality.image import metadata as module
 from lightloop.quality.image.metadata import COLUMNS, describe_image, read_metadata, relate
 
 
@@ -89,7 +90,7 @@ def test_threads_find_the_same(parts, spec, write, monkeypatch):
 
 def test_a_missing_column_is_refused(spec, write, parts):
     root = write(parts)
-    renamed = spec.model_copy(update={"columns": {"picture": "feature", "label": "target"}})
+    renamed = ImageSpec.model_validate(spec.model_dump() | {"columns": {"picture": "feature", "label": "target"}})
     with pytest.raises(RefusedError, match=r"train.parquet has no column 'picture' \(it has image, label\)"):
         read_metadata(renamed, root)
 

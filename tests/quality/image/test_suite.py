@@ -5,7 +5,8 @@ import pytest
 from lightloop.config.compose import compose_config
 from lightloop.errors import UsageError
 from lightloop.quality.image.metadata import read_metadata
-from lightloop.quality.suite import load_suite, suite_for
+from lightloop.quality.image.suite import suite_for
+from lightloop.quality.suite import load_suite
 
 
 def test_the_committed_suite_is_what_the_committed_data_gives(repository):

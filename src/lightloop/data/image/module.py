@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lightloop.config.image import ImageAugment
-from lightloop.data.image.augment import augment_images
+from lightloop.data.image.augment import augment_images, mix_images
 from lightloop.data.module import RecordsModule
 
 
@@ -16,4 +16,7 @@ class ImageModule(RecordsModule):
     ) -> tuple[tuple[Tensor, ...], Tensor]:
         settings = self.config.augment
         assert isinstance(settings, ImageAugment)
-        return (augment_images(inputs[0], settings, random),), targets
+        pixels_BCHW = augment_images(inputs[0], settings, random)
+        if settings.mixup or settings.cutmix:
+            pixels_BCHW, targets = mix_images(pixels_BCHW, targets, settings, random, len(self.config.data.classes))
+        return (pixels_BCHW,), targets

@@ -28,8 +28,9 @@ def read(spec: ImageSpec, root: Path, part: Part) -> pa.Table:
     path = root / spec.path / spec.files[part]
     if path.is_dir():
         return _read_folder(path)
-    table = read_table(spec, root, part, [spec.feature, spec.target])
-    return pa.table(
+    carried = spec.with_role("group", "time", "sensitive", "slice", "auxiliary")
+    table = read_table(spec, root, part, [spec.feature, spec.target, *carried])
+    records = pa.table(
         {
             "id": [f"{part}/{row}" for row in range(len(table))],
             "image": _image_bytes(table.column(spec.feature), where_is(spec, part)),
@@ -37,6 +38,9 @@ def read(spec: ImageSpec, root: Path, part: Part) -> pa.Table:
         },
         schema=SCHEMA,
     )
+    for name in carried:
+        records = records.append_column(name, table.column(name))
+    return records
 
 
 def _image_bytes(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:

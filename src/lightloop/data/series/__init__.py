@@ -1,1 +1,1 @@
-"""Series: records, preprocessing, DataModule."""
+"""Series: records, windows, preprocessing, augmentation, DataModule."""

@@ -1,0 +1,67 @@
+"""Which training records are left out, and what is done where one class has far more of them than another."""
+
+from typing import Literal
+
+from lightloop.config.base import Count, Frozen, Positive
+from lightloop.config.data import DataSpec
+
+# Where records can be told to be the same: what a record is lies in columns, and is no window of a series.
+CLEANED = ("image", "text", "tabular")
+
+
+class Clean(Frozen):
+    """Training records to leave out; validation and test records stay as they are, since the service gets such too.
+
+    Attributes:
+        missing: `drop` leaves out records in which a feature has no value.
+        outliers: leaves out records with a number beyond the limits (see `preprocess.outliers`), or that an isolation
+            forest calls an outlier.
+        outlier_limit: null stands for 3 (`z_score`) or 1.5 (`iqr`).
+        duplicates: of records with the same features the first is kept; `near` compares numbers rounded to `digits`
+            significant digits.
+        digits: see `duplicates`.
+    """
+
+    missing: Literal["keep", "drop"] = "keep"
+    outliers: Literal["keep", "z_score", "iqr", "isolation_forest"] = "keep"
+    outlier_limit: Positive | None = None
+    duplicates: Literal["keep", "exact", "near"] = "keep"
+    digits: Count = 3
+
+    @property
+    def active(self) -> bool:
+        """Whether anything can be left out."""
+        return (self.missing, self.outliers, self.duplicates) != ("keep", "keep", "keep")
+
+
+class Balance(Frozen):
+    """What makes rare classes count, on the training records alone.
+
+    `class_weights` weighs the loss, `weighted_sampler` draws each class alike, `oversample` repeats records of rare
+    classes, `undersample` leaves out records of frequent ones.
+    """
+
+    name: Literal["none", "class_weights", "weighted_sampler", "oversample", "undersample"] = "none"
+
+
+def check_balance(clean: Clean, balance: Balance, spec: DataSpec) -> None:
+    """Refuse what says nothing for a data set.
+
+    Raises:
+        ValueError: in one sentence.
+    """
+    modality = str(getattr(spec, "modality", ""))
+    if balance.name != "none" and spec.problem != "classification":
+        raise ValueError(
+            f"balance={balance.name} is for classes, but data={spec.name} is {spec.problem}: say balance=none"
+        )
+    asked = {"missing": clean.missing == "drop", "outliers": clean.outliers != "keep"}
+    asked["duplicates"] = clean.duplicates == "near"
+    for name, wanted in asked.items():
+        if wanted and modality != "tabular":
+            raise ValueError(
+                f"clean.{name}={getattr(clean, name)} is for tables, but data={spec.name} is {modality}: "
+                f"say clean.{name}=keep"
+            )
+    if clean.duplicates == "exact" and modality not in CLEANED:
+        raise ValueError(f"clean.duplicates=exact is for {' or '.join(CLEANED)}, not for {modality}: say clean=none")

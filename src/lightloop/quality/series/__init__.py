@@ -1,0 +1,1 @@
+"""The data check of series: metadata, profile, suite."""

@@ -1,0 +1,1 @@
+"""The data check of texts: metadata, profile, suite."""
