@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 WORDS = ["network=mlp", "explain=gradients", "folds=2", "seeds=2"]
 
 
-def test_one_run_with_folds_and_seeds(fresh: Project):
+def test_a_run_that_was_killed_goes_on_with_the_members_that_are_left(fresh: Project):
     running = start_small(fresh.root, *WORDS)
     members = fresh.scratch / "members"
     wait_until(lambda: len(list(members.glob("*/scored.json"))) >= 2)
@@ -26,16 +26,21 @@ def test_one_run_with_folds_and_seeds(fresh: Project):
     assert "REFUSED" in done.stdout, "two epochs on 270 images pass no gate"
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "what was trained is not trained again"
     assert len(read_json(fresh.folds_result)["members"]) == 4
+
+
+def test_folds_measure_and_leave_the_released_network_as_it_is(fresh: Project):
+    run_small(fresh.root, *WORDS)
     before = evidence(fresh)
-    assert "none: everything was up to date" in run_small(fresh.root, *WORDS).stdout
-    # Other folds measure anew, and leave the network that is released as it is.
     fewer = run_small(fresh.root, *WORDS[:-1])
     assert "folds done in" in fewer.stdout
     assert "train done in" not in fewer.stdout
     assert "none: everything was up to date" in run_small(fresh.root, *WORDS).stdout
     assert evidence(fresh) == before
-    # The members released as one: the same trainings, with one preprocessing.
-    released = run_small(fresh.root, *WORDS, "ensemble=mean")
-    assert released.returncode == 3, released.stdout + released.stderr
+
+
+def test_members_are_released_as_one(fresh: Project):
+    done = run_small(fresh.root, *WORDS, "ensemble=mean")
+    assert done.returncode == 3, done.stdout + done.stderr
     assert read_json(fresh.training_summary)["members"] == 4
     assert read_json(fresh.parity)["different_predictions"] == 0
+    assert (fresh.reports / "index.html").exists()

@@ -12,7 +12,7 @@ from lightloop.project import Project
 def test_every_entry_has_a_summary_and_settings_in_words(repository: Project):
     for group, entries in catalogue(repository.configs).items():
         for entry in entries:
-            assert entry.summary.endswith("."), f"{group} {entry.name}: {entry.summary!r}"
+            assert entry.summary.endswith((".", "?")), f"{group} {entry.name}: {entry.summary!r}"
             assert "Plain data that is checked once" not in entry.summary
 
 

@@ -107,7 +107,9 @@ EXPERIMENTS = sorted(path.stem for path in (REPOSITORY / "configs/experiment").g
 # What an option needs beside itself, where it says so in its error.
 NEEDS = {
     ("loss", "quantile"): ["task=regression"],
-    ("loss", "custom"): ["loss.path=torch.nn:CrossEntropyLoss"],
+    ("loss", "custom"): ["loss.target=torch.nn:CrossEntropyLoss"],
+    ("task", "multi_task"): ["data.columns.label={role: target}", "data.columns.extra={role: auxiliary}"],
+    **{("ensemble", name): ["folds=2"] for name in ("mean", "voting", "weighted", "stacking")},
 }
 
 

@@ -5,10 +5,8 @@ import pytest
 import torch
 
 from lightloop.config.compose import compose_config
-from lightloop.config.image import ImageAugment
 from lightloop.config.schema import Config
 from lightloop.data.batches import BatchRows
-from lightloop.data.image.augment import augment_images
 from lightloop.data.image.preprocessor import ImagePreprocessor
 from lightloop.data.module import RecordsModule, build_data
 from lightloop.data.records import read_records
@@ -70,31 +68,15 @@ def test_the_order_depends_on_seed_and_epoch_alone():
     assert len(rows) == len(list(rows)) == 4
 
 
-def test_mirror_and_shift_keep_the_content():
-    pixels = torch.zeros(200, 1, 9, 9, dtype=torch.uint8)
-    pixels[:, :, 4, 3] = 255
-    moved = augment_images(pixels, ImageAugment(name="image", flip=True, shift=2), torch.Generator())
-    rows, columns = torch.nonzero(moved[:, 0])[:, 1:].unbind(1)
-    assert len(rows) == 200
-    assert set(rows.tolist()) == {2, 3, 4, 5, 6}
-    # 3 shifted by up to 2, or its mirror image 5 shifted likewise.
-    assert set(columns.tolist()) == {1, 2, 3, 4, 5, 6, 7}
-    assert moved.dtype == torch.uint8
-
-
-def test_without_changes_the_batch_is_the_same():
-    pixels = torch.randint(0, 256, (8, 3, 6, 5), dtype=torch.uint8)
-    assert torch.equal(
-        augment_images(pixels, ImageAugment(name="image", flip=False, shift=0), torch.Generator()), pixels
-    )
-
-
-def test_erasing_greys_a_rectangle_in_its_share_of_images():
-    settings = ImageAugment(name="image", flip=False, shift=0, erase=0.5)
-    erased = augment_images(torch.zeros(400, 1, 28, 28, dtype=torch.uint8), settings, torch.Generator())
-    hit = (erased == 128).flatten(1).any(1).float().mean().item()
-    assert 0.4 < hit < 0.6
-    assert set(erased.unique().tolist()) == {0, 128}
+@pytest.mark.parametrize("lengths", [None, torch.arange(41) % 7])
+def test_a_lone_last_record_joins_the_batch_before(lengths: torch.Tensor | None):
+    rows = BatchRows(41, 10, shuffle_seed=1, lengths=lengths)
+    batches = [chosen.rows for chosen in rows]
+    assert sorted(map(len, batches)) == [10, 10, 10, 11]
+    assert len(rows) == 4
+    assert sorted(torch.cat(batches).tolist()) == list(range(41))
+    assert [len(chosen.rows) for chosen in BatchRows(41, 10)] == [10, 10, 10, 10, 1]
+    assert len(BatchRows(1, 10, shuffle_seed=1)) == len(list(BatchRows(1, 10, shuffle_seed=1))) == 1
 
 
 def test_a_folder_of_class_folders_is_divided_and_decoded_like_the_parquet_file(project: Project, repository: Project):

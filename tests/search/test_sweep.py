@@ -150,7 +150,7 @@ def test_two_processes_share_a_sweep_and_a_killed_one_loses_nothing(here: Projec
         time.sleep(0.2)
     os.kill(killed.pid, signal.SIGKILL)
     output, _ = other.communicate(timeout=300)
-    killed.wait()
+    killed.communicate(timeout=60)
     assert other.returncode == 0, output
     # Whatever the killed one held is drawn again, by the other or by the same command later.
     run_sweep([*TINY, *words])

@@ -26,6 +26,9 @@ from lightloop.stages.train import train
 from lightloop.stages.validate import validate
 from lightloop.tasks.checkpoint import load_model
 
+# Long enough for images that differ from each other.
+LONGER = ("trainer.max_epochs=10", "task.decay=0.9")
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
@@ -33,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = tiny_project(tmp_path_factory.mktemp("generation") / "project")
     for command in (["git", "init", "-q"], ["git", "add", "-A"], ["git", "commit", "-qm", "start"]):
         subprocess.run(command, cwd=project.root, check=True)
-    config = tiny_config(project)
+    config = tiny_config(project, *LONGER)
     write_params(project, config)
     write_champion(project)
     for stage in (validate, train, evaluate, explain, export):
@@ -45,7 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def config(made: Project):
-    return tiny_config(made)
+    return tiny_config(made, *LONGER)
 
 
 def test_every_record_has_an_image_of_its_own_noise(made: Project, config):

@@ -40,10 +40,14 @@ AnyPreprocess = ImagePreprocess | TabularPreprocess | TextPreprocess | SeriesPre
 
 
 class NoAugment(Frozen):
+    """Training records as they are."""
+
     name: Literal["none"]
 
 
 class NoTracking(Frozen):
+    """Nothing is tracked."""
+
     name: Literal["none"]
 
 

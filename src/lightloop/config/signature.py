@@ -66,6 +66,10 @@ class Component:
         return getattr(importlib.import_module(self.module), self.class_name)
 
 
+# A class that says what it is for is a component; other classes named like their file are not.
+TRAITS = {"modalities", "problems"}
+
+
 @cache
 def components(room: str) -> dict[str, Component]:
     """All components in a room of the package (`networks`, `tasks`), by name.
@@ -80,18 +84,21 @@ def components(room: str) -> dict[str, Component]:
 
 
 def read_component(path: Path, room: str) -> Component | None:
-    """The component that a file holds: its class named like the file, or None where there is no such class."""
+    """The component that a file holds: its class that is named like the file and says what it is for; or None."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     wanted = path.stem.replace("_", "")
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name.lower() == wanted and not _abstract(node):
+            traits = _traits(node)
+            if not TRAITS & traits.keys():
+                return None
             return Component(
                 name=path.stem,
                 summary=(ast.get_docstring(node) or "").split("\n")[0],
                 class_name=node.name,
                 module=f"lightloop.{room}.{path.stem}",
                 model=_model(node, path.stem),
-                traits=_traits(node),
+                traits=traits,
             )
     return None
 

@@ -4,7 +4,7 @@ Shapes: N records, B batch.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -65,7 +65,7 @@ class BatchRows(Sampler[Rows]):
 
     Args:
         rows: how many records there are.
-        batch_size: of every batch but the last.
+        batch_size: of every batch but the last; in training a last batch of one record joins the one before.
         shuffle_seed: None keeps the order of the records.
         weights: (rows,) the chance of each record to be drawn, with replacement; None takes each once an epoch.
         lengths: (rows,) of the records; batches then hold records of similar length.
@@ -97,7 +97,8 @@ class BatchRows(Sampler[Rows]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return math.ceil(self.rows / self.batch_size)
+        lone = self.shuffle_seed is not None and self.rows > self.batch_size and self.rows % self.batch_size == 1
+        return math.ceil(self.rows / self.batch_size) - lone
 
     def __iter__(self) -> Iterator[Rows]:
         # When an epoch is taken up again, its first batches were trained on already.
@@ -128,11 +129,20 @@ class BatchRows(Sampler[Rows]):
         else:
             order = torch.randperm(self.rows, generator=random)
         if self.lengths is None:
-            return list(order.split(self.batch_size))
+            return _without_lone(order.split(self.batch_size))
         batches: list[Tensor] = []
         for pool in order.split(self.POOL * self.batch_size):
             batches += pool[self.lengths[pool].argsort(stable=True)].split(self.batch_size)
+        batches = _without_lone(batches)
         return [batches[place] for place in torch.randperm(len(batches), generator=random).tolist()]
+
+
+def _without_lone(batches: Sequence[Tensor]) -> list[Tensor]:
+    """The same with a last batch of one record joined to the one before: batch normalisation can't train on one."""
+    *rest, last = batches
+    if not rest or len(last) > 1:
+        return [*rest, last]
+    return [*rest[:-1], torch.cat([rest[-1], last])]
 
 
 class RecordsLoader(DataLoader[Batch]):

@@ -5,7 +5,10 @@ A weighting of N images is a count for each, so all means and covariances of R o
 Shapes: N images, D features, R weightings, K neighbours.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from lightloop.evaluation.metrics import Counts, Floats
 
@@ -70,7 +73,7 @@ def symmetric_root(matrices_RDD: Floats) -> Floats:
     return found
 
 
-def squared_distances(first_ND: Floats, second_MD: Floats) -> Floats:
+def squared_distances(first_ND: NDArray[Any], second_MD: NDArray[Any]) -> Floats:
     """Squared Euclidean distances (N, M); never below 0."""
     first, second = first_ND.astype(np.float64), second_MD.astype(np.float64)
     squares = np.square(first).sum(1)[:, None] + np.square(second).sum(1) - 2 * first @ second.T
@@ -96,5 +99,5 @@ def within(features_ND: Floats, manifold_MD: Floats, neighbours: int = NEIGHBOUR
 
     Source: arXiv:1904.06991, equation 1.
     """
-    inside: Floats = (squared_distances(features_ND, manifold_MD) <= radii(manifold_MD, neighbours)).any(1)
-    return inside.astype(np.float64)
+    near_NM = squared_distances(features_ND, manifold_MD) <= radii(manifold_MD, neighbours)
+    return np.any(near_NM, axis=1).astype(np.float64)

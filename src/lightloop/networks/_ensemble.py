@@ -28,8 +28,8 @@ class Ensemble(nn.Module):
 
     Examples:
         >>> both = Ensemble([nn.Linear(2, 3), nn.Linear(2, 3)], rule="mean", classes=3)
-        >>> both(torch.zeros(4, 2)).exp().sum(1)
-        tensor([1., 1., 1., 1.], grad_fn=<SumBackward1>)
+        >>> round(both(torch.zeros(1, 2)).exp().sum().item(), 3)
+        1.0
     """
 
     weights_M: Tensor

@@ -17,7 +17,7 @@ from lightloop.config.schema import AnySpec
 Check = dict[str, Any]
 NAME: Final = "feature_does_not_reveal_the_target"
 # Of cross-validated AUROC (classes) or R2 (numbers): honest features of difficult problems stay far below. The
-# strongest of the demo's, the record of bankruptcies, reaches 0.6.
+# strongest of the demo's, consumer credit history (`cons`), reaches 0.69.
 MOST: Final = 0.95
 FOLDS: Final = 5
 DEPTH: Final = 4

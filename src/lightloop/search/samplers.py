@@ -60,7 +60,9 @@ class SeededByTrial(samplers.BaseSampler):
 
 def build_sampler(sweep: SweepConfig, seed: int) -> samplers.BaseSampler:
     """The sampler that a sweep names."""
-    return SeededByTrial(lambda number: _sampler(sweep, number), seed)
+    # The grid is shuffled once by its seed, and walked by the trials' numbers.
+    grids = sweep.sampler.name == "grid"
+    return SeededByTrial(lambda number: _sampler(sweep, seed if grids else number), seed)
 
 
 def _sampler(sweep: SweepConfig, seed: int) -> samplers.BaseSampler:

@@ -62,7 +62,7 @@ class SharedStudy:
 
     @contextmanager
     def next_trial(self, most: int) -> Iterator[Trial | None]:
-        """The next trial, held by this process until the block ends; None when `most`, or the grid, are under way or done."""
+        """The next trial, held by this process until the block ends; None when `most` (or the grid) are taken."""
         with self._locked("study.lock"):
             self._release_dead()
             trials = self.study.get_trials(deepcopy=False)

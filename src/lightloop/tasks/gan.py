@@ -84,6 +84,7 @@ class Gan(pl.LightningModule):
     monitor: ClassVar = "validation/frechet"
 
     progress: Tensor
+    steps: Tensor
 
     def __init__(
         self,
@@ -166,7 +167,8 @@ class Gan(pl.LightningModule):
         real_BCHW = self.preprocessor.scale(batch.inputs[0])
         if self.channels_last:
             real_BCHW = real_BCHW.contiguous(memory_format=torch.channels_last)
-        generator_optimizer, discriminator_optimizer = self.optimizers()  # type: ignore[misc]
+        optimizers: Any = self.optimizers()
+        generator_optimizer, discriminator_optimizer = optimizers
         # The same fakes for both steps: making them anew would cost a third of the time.
         fake_BCHW = self.generator(self.noise(len(real_BCHW), batch.seed))
 
@@ -185,8 +187,9 @@ class Gan(pl.LightningModule):
         self.manual_backward(generator_loss)
         generator_optimizer.step()
 
-        for schedule in self.lr_schedulers():  # type: ignore[union-attr]
-            schedule.step()  # type: ignore[call-arg]
+        schedules: Any = self.lr_schedulers()
+        for schedule in schedules:
+            schedule.step()
         self._average()
         self._remember(generator_loss, discriminator_loss, real_B.mean(), fake_B.mean(), batch_idx)
 
@@ -261,8 +264,6 @@ class Gan(pl.LightningModule):
         distance = frechet.compute()
         frechet.reset()
         self.log("validation/frechet", distance, prog_bar=True)
-        # The same number where a loss is asked for: what stops the training.
-        self.log("validation/loss", distance)
         pixels = self(self.noise(GRID * GRID, self.config.seed))
         row = self.current_epoch * PROGRESS_ROWS // max(self.config.trainer.max_epochs, PROGRESS_ROWS)
         self.progress[min(row, PROGRESS_ROWS - 1)] = pixels[:PROGRESS_SAMPLES]

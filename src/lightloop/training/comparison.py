@@ -104,7 +104,7 @@ def corrected_t_test(first_J: Floats, second_J: Floats, ratio: float) -> tuple[f
     Examples:
         >>> t, p = corrected_t_test(np.array([0.80, 0.82, 0.81]), np.array([0.85, 0.86, 0.88]), ratio=0.5)
         >>> round(t, 2), round(p, 3)
-        (3.69, 0.066)
+        (3.82, 0.062)
     """
     if len(first_J) != len(second_J) or len(first_J) < 2:
         raise ValueError(f"two or more pairs of scores were expected, but {len(first_J)} and {len(second_J)} came")

@@ -93,11 +93,13 @@ def fit(
     if weights_K is not None and isinstance(task, Supervised):
         task.weigh(weights_K)
 
+    # A task may say what it is chosen by; lower is better.
+    monitor = getattr(task, "monitor", MONITOR)
     history, steps = History(), Steps()
     best = ModelCheckpoint(
-        dirpath=scratch, filename="best", monitor=MONITOR, save_on_train_epoch_end=True, enable_version_counter=False
+        dirpath=scratch, filename="best", monitor=monitor, save_on_train_epoch_end=True, enable_version_counter=False
     )
-    ours = [history, steps, *_switched_on(config, data), *_progress(lines), *callbacks]
+    ours = [history, steps, *_switched_on(config, data, monitor), *_progress(lines), *callbacks]
     saving = [best, Resumable(scratch / LAST, settings.checkpoint_every_n_steps)]
     profiler = SimpleProfiler() if isinstance(config.debug, Profile) else None
     with _quiet(), _deterministic(settings.deterministic):
@@ -159,7 +161,7 @@ def start_over(scratch: Path) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _switched_on(config: Config, data: RecordsModule) -> list[pl.Callback]:
+def _switched_on(config: Config, data: RecordsModule, monitor: str) -> list[pl.Callback]:
     """What the config asks for beyond plain training. Averages come before what saves them."""
     chosen: list[pl.Callback] = []
     if config.trainer.freeze:
@@ -168,7 +170,7 @@ def _switched_on(config: Config, data: RecordsModule) -> list[pl.Callback]:
         epochs, batch_size = config.trainer.max_epochs, config.trainer.batch_size
         chosen.append(Averaging(config.average, epochs, data.splits["train"], batch_size))
     since = first_epoch(config.average, config.trainer.max_epochs)
-    return [*chosen, Patience(MONITOR, config.trainer.patience, since)]
+    return [*chosen, Patience(monitor, config.trainer.patience, since)]
 
 
 def _progress(lines: bool) -> list[pl.Callback]:

@@ -40,7 +40,7 @@ Settings = TabularPreprocess
 Floats = NDArray[np.floating[Any]]
 SEED: Final = 0  # of methods that draw; what is fitted then depends on the data alone
 TREES: Final = 50
-# skl2onnx searches among them in steps, each of which makes its conversion several times slower: 200 take half a minute.
+# skl2onnx searches them in steps, each of which makes its conversion several times slower: 200 take half a minute.
 QUANTILES: Final = 31
 
 # These measure distances between columns, so the columns are standardised before them.

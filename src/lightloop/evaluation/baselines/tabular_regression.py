@@ -18,7 +18,8 @@ from lightloop.data.splits import SplitName
 from lightloop.evaluation.baselines._table import Columns, boosting_input, linear_pipeline
 from lightloop.evaluation.baselines.tabular_classification import BOOSTING, SEED
 
-TITLE = "gradient boosting or ridge regression, whichever has the lower squared error on the validation split"
+# Whichever has the lower squared error on the validation split.
+TITLE = "gradient boosting or ridge regression"
 
 
 def answers(config: Config, splits: Mapping[SplitName, pa.Table], questions: pa.Table) -> dict[str, NDArray[Any]]:
