@@ -30,7 +30,21 @@ def test_every_network_has_a_small_example():
     assert {modality for _, modality in CASES} == {"image", "tabular", "text", "series"}
 
 
-@pytest.mark.parametrize(("name", "modality"), CASES)
+# These take seconds each; of their relatives one is in the fast tier.
+LONG = [
+    ("timm", "image"),
+    ("gru", "series"),
+    ("lstm", "series"),
+    ("gru", "text"),
+    ("inception_time", "series"),
+    ("resnet", "image"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "modality"),
+    [pytest.param(*case, marks=pytest.mark.slow) if case in LONG else case for case in CASES],
+)
 def test_it_learns_a_batch_by_heart_with_all_its_parameters(name: str, modality: str):
     network = build(name, modality)
     features, labels = records(modality, 16), torch.arange(16) % OUTPUTS

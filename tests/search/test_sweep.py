@@ -80,6 +80,7 @@ def test_what_failed_is_an_answer_and_the_search_goes_on(here: Project, capsys: 
         run_sweep([*TINY, "optimizer=sgd"])
 
 
+@pytest.mark.slow
 def test_folds_are_what_is_sought_where_the_config_has_them(here: Project, capsys: pytest.CaptureFixture):
     run_sweep([*TINY, "folds=2", "trials=1"])
     sweep = open_sweep(here, [*TINY, "folds=2", "trials=1"])

@@ -36,6 +36,7 @@ def state_of(path: Path) -> dict[str, torch.Tensor]:
     return state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "norm", "penalty"), WAYS)
 def test_its_images_come_closer_to_the_real_ones(project: Project, tmp_path: Path, loss, norm, penalty):
     chosen = (f"task.loss={loss}", f"task.norm={norm}", f"task.penalty={penalty}", "task.decay=0.9")

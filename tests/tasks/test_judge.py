@@ -38,6 +38,7 @@ def records(project, spec):
     }
 
 
+@pytest.mark.slow
 def test_it_learns_and_its_graph_says_the_same(records, spec):
     judge = train_judge(*records["train"], spec, epochs=25)
     pixels, labels = records["test"]
@@ -60,6 +61,7 @@ def test_any_size_has_features_and_the_graph_answers(size, spec):
     np.testing.assert_allclose(features, judge(pixels).detach().numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_is_the_same_whatever_seed_divided_the_records(project, spec, tmp_path):
     made = []
     for seed in (0, 1):

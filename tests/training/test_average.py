@@ -88,6 +88,7 @@ def test_swa_is_the_mean_of_epochs_with_norms_measured_anew(images: Project, con
             torch.testing.assert_close(trained.state[f"network.{key}"], value, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_average_beats_what_jumps_about(images: Project, config: Config, tmp_path: Path):
     losses = {}
     for name, settings in (("none", {"name": "none"}), ("ema", {"name": "ema", "decay": 0.95})):

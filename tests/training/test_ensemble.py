@@ -34,7 +34,9 @@ def members_of(project: Project, config: Config) -> np.ndarray:
     return np.stack([probabilities(project, config, path) for path in sorted(project.members.glob("*.ckpt"))])
 
 
-@pytest.mark.parametrize("rule", ["mean", "voting", "weighted", "stacking"])
+@pytest.mark.parametrize(
+    "rule", ["mean", *(pytest.param(rule, marks=pytest.mark.slow) for rule in ("voting", "weighted", "stacking"))]
+)
 def test_members_become_one_model(project: Project, repository: Project, rule: str):
     config = compose_config(repository, [*MEMBERS, f"ensemble={rule}"])
     folds(config, project)
@@ -63,6 +65,7 @@ def test_members_become_one_model(project: Project, repository: Project, rule: s
     assert summary["parameters"] == 4 * rows[0]["summary"]["parameters"]
 
 
+@pytest.mark.slow
 def test_stacking_learns_from_records_that_members_did_not_see(project: Project, repository: Project):
     from sklearn.linear_model import LogisticRegression
 
@@ -85,7 +88,7 @@ def test_stacking_learns_from_records_that_members_did_not_see(project: Project,
     np.testing.assert_allclose(probabilities(project, config, project.checkpoint), expected, atol=5e-3)
 
 
-@pytest.mark.parametrize("schedule", ["cyclic", "last"])
+@pytest.mark.parametrize("schedule", ["cyclic", pytest.param("last", marks=pytest.mark.slow)])
 def test_snapshots_of_one_training(project: Project, repository: Project, schedule: str):
     overrides = [
         *TINY,
@@ -121,7 +124,7 @@ def test_snapshots_of_one_training(project: Project, repository: Project, schedu
 
 @pytest.mark.parametrize(
     "rule",
-    ["stacking", *(pytest.param(rule, marks=pytest.mark.slow) for rule in ("mean", "voting", "weighted", "snapshots"))],
+    [pytest.param(rule, marks=pytest.mark.slow) for rule in ("mean", "voting", "weighted", "stacking", "snapshots")],
 )
 def test_the_exported_graph_answers_as_torch_does(project: Project, repository: Project, rule: str):
     shape = [*TINY, "ensemble.count=2"] if rule == "snapshots" else MEMBERS

@@ -64,8 +64,10 @@ def assert_same(resumed: Trained, whole: Trained) -> None:
 
 # Six batches an epoch; with a state saved every second step, batch 5 is lost and trained again.
 @pytest.mark.parametrize(("name", "epoch", "batch"), [
-    ("sgd", 0, 1), ("sgd", 1, 0), ("adamw with ema", 1, 5), ("swa", 2, 3), ("accumulation", 1, 3), ("plateau", 3, 4),
-    ("augmented", 2, 3),
+    ("sgd", 0, 1), ("sgd", 1, 0), ("adamw with ema", 1, 5), *(
+        pytest.param(name, epoch, batch, marks=pytest.mark.slow)
+        for name, epoch, batch in (("swa", 2, 3), ("accumulation", 1, 3), ("plateau", 3, 4), ("augmented", 2, 3))
+    ),
 ])  # fmt: skip
 def test_it_goes_on_in_the_middle_of_an_epoch(
     images: Project, config: Config, tmp_path: Path, name: str, epoch: int, batch: int

@@ -26,6 +26,7 @@ def test_only_sure_answers_become_labels():
     assert chosen.to_pylist() == [{"id": "a", "label": "no"}, {"id": "c", "label": "yes"}]
 
 
+@pytest.mark.slow
 def test_rounds_add_records_that_are_mostly_right(
     project: Project, repository: Project, monkeypatch: pytest.MonkeyPatch
 ):

@@ -44,8 +44,9 @@ class DataSpec(Frozen):
     """What a data set is.
 
     `path` is the file or folder that DVC versions; `files` are relative to it. `columns` gives each column that is
-    read its role. `classes` are the label names, in the order of the outputs. `unlabelled` is a file of records without a
-    label, which needs no target column; records of the training file whose label is empty are unlabelled as well.
+    read its role. `classes` are the label names, in the order of the outputs. `unlabelled` is a file of records
+    without a label, which needs no target column; records of the training file whose label is empty are unlabelled
+    as well.
     """
 
     name: str

@@ -141,6 +141,7 @@ def test_the_bundle_answers_as_the_checkpoint_whatever_the_text_and_the_batch(fi
     assert predictor.manifest.files == (FILE,)
 
 
+@pytest.mark.slow
 def test_the_same_config_gives_the_same_bytes(finished, repository, tmp_path):
     config = make_config(repository, "augment.swap=0.1", "preprocess.truncation=both")
     project = Project(write_rows(tmp_path, make_rows(200)))
@@ -148,6 +149,7 @@ def test_the_same_config_gives_the_same_bytes(finished, repository, tmp_path):
     assert project.checkpoint.read_bytes() == finished.checkpoint.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["text_bpe", "text_char"])
 def test_other_vocabularies_train_too(tmp_path, repository, option):
     root = write_rows(tmp_path, make_rows(120))
