@@ -40,7 +40,7 @@ def shown() -> list[str]:
 
 
 def is_loop(line: str) -> bool:
-    return line.startswith(("lightloop run", "lightloop config"))
+    return line.startswith(("lightloop run", "lightloop config", "lightloop list"))
 
 
 def test_every_command_has_a_test():

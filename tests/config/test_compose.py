@@ -70,6 +70,15 @@ def test_settings_of_an_experiment_do_not_reach_another_component(project: Proje
     assert (other.network.name, other.network.arguments()["blocks"], other.optimizer.lr) == ("resnet", 1, 0.5)
 
 
+def test_a_metric_of_another_problem_is_refused(repository: Project):
+    with pytest.raises(
+        UsageError, match=r"gate.metric names rmse, which classification does not have: it has accuracy"
+    ):
+        compose_config(repository, ["gate.metric=rmse"])
+    with pytest.raises(UsageError, match=r"gate.bounds.ece names ece, which forecasting does not have"):
+        compose_config(repository, ["experiment=co2", "gate.bounds.ece=0.1"])
+
+
 def test_a_value_to_be_given_must_be_given(project: Project):
     path = project.configs / "trainer" / "default.yaml"
     path.write_text(path.read_text().replace("max_epochs: 20", "max_epochs: ???"))
@@ -113,6 +122,19 @@ NEEDS = {
 }
 
 
+# With which experiment an option most likely composes, by words of its name; the demo where none fits.
+LIKELY = {
+    "tab": "loans", "ft_": "loans", "text": "spam", "bag": "spam", "rnn": "co2", "gru": "co2", "lstm": "co2",
+    "tcn": "co2", "inception": "co2", "transformer": "co2", "series": "co2", "regression": "co2", "forecasting": "co2",
+    "samples": "fashion-gan", "gan": "fashion-gan",
+}  # fmt: skip
+
+
+def likely_first(option: str) -> list[str]:
+    first = next((experiment for word, experiment in LIKELY.items() if word in option), "fashion")
+    return [first, *(name for name in EXPERIMENTS if name != first)]
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes(repository: Project, experiment: str):
     assert compose_config(repository, [f"experiment={experiment}"]).name == experiment
@@ -123,7 +145,7 @@ def test_every_option_of_every_group_composes_with_one_of_the_experiments(reposi
     """What does not fit an experiment is refused in one sentence; what fits none would be dead."""
     for option in sorted((repository.configs / group).glob("*.yaml")):
         said = []
-        for experiment in ["fashion", *(name for name in EXPERIMENTS if name != "fashion")]:
+        for experiment in likely_first(option.stem):
             typed = [f"experiment={experiment}", f"{group}={option.stem}", *NEEDS.get((group, option.stem), [])]
             try:
                 assert compose_config(repository, typed)

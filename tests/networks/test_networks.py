@@ -184,6 +184,7 @@ def test_a_table_without_columns_is_refused(name: str):
         ANSWERING[name].load()(TableInputs(0), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("numbers", ["piecewise", "periodic", "linear"])
 def test_each_numerical_embedding_learns_a_step(numbers: str):
     torch.manual_seed(0)

@@ -65,6 +65,7 @@ def here(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     return project
 
 
+@pytest.mark.slow
 def test_what_a_person_gets(here: Project):
     config = compose_config(here, [*TINY, "tracking=none"])
     with pytest.raises(LightloopError, match="artifacts/bundle is missing, so no model can be asked: run `lightloop"):

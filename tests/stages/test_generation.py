@@ -29,6 +29,8 @@ from lightloop.tasks.checkpoint import load_model
 # Long enough for images that differ from each other.
 LONGER = ("trainer.max_epochs=10", "task.decay=0.9")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Project:

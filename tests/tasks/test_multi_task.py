@@ -58,6 +58,7 @@ def test_batches_carry_the_targets_of_all_heads(described: Project, config: Conf
     assert known.isnan().any()
 
 
+@pytest.mark.slow
 def test_all_heads_learn_and_the_main_one_is_released(described: Project, config: Config, tmp_path: Path):
     chosen = several(config, trainer={"max_epochs": 40})
     trained = small_training(chosen, described.root, tmp_path / "scratch")

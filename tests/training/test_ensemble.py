@@ -88,6 +88,7 @@ def test_stacking_learns_from_records_that_members_did_not_see(project: Project,
     np.testing.assert_allclose(probabilities(project, config, project.checkpoint), expected, atol=5e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["cyclic", pytest.param("last", marks=pytest.mark.slow)])
 def test_snapshots_of_one_training(project: Project, repository: Project, schedule: str):
     overrides = [

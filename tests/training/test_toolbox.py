@@ -113,6 +113,7 @@ def test_gradients_are_clipped(images: Project, config: Config, tmp_path: Path, 
     assert 0.9 * bound < found < 1.01 * bound
 
 
+@pytest.mark.slow
 def test_penalties_make_weights_smaller(images: Project, config: Config, tmp_path: Path):
     def length(**trainer: float) -> float:
         chosen = tiny(config, trainer={"max_epochs": 10, **trainer})
@@ -126,6 +127,7 @@ def test_penalties_make_weights_smaller(images: Project, config: Config, tmp_pat
     assert length(l1=0.01, l2=0.05) < 0.9 * free
 
 
+@pytest.mark.slow
 def test_a_rate_is_found_and_used(images: Project, config: Config, tmp_path: Path):
     chosen = tiny(config, scheduler={"name": "constant"}, trainer={"lr_find": True, "max_epochs": 2})
     trained = small_training(chosen, images.root, tmp_path)

@@ -11,6 +11,8 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
+from lightloop.config.metrics import OF_PROBLEM
+
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int32]
 
@@ -18,7 +20,7 @@ BINS = 15  # of the calibration error: Guo et al. 2017 (arXiv:1706.04599)
 # Below it a probability counts as it, as in scikit-learn for float32: one record costs at most 15.9 nats.
 SMALLEST = float(np.finfo(np.float32).eps)
 # The metrics of a classifier, in the order of display.
-CLASSIFICATION = ("accuracy", "macro_f1", "auroc", "log_loss", "brier", "ece")
+CLASSIFICATION = OF_PROBLEM["classification"]
 CLASS_METRICS = ("precision", "recall", "f1")
 
 

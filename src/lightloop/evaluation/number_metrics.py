@@ -10,11 +10,12 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
+from lightloop.config.metrics import OF_PROBLEM
 from lightloop.evaluation.metrics import Counts, Floats, ratio
 
 # In the order of display.
-REGRESSION = ("rmse", "mae", "r2", "mape")
-FORECASTING = (*REGRESSION, "smape", "mase", "coverage", "width")
+REGRESSION = OF_PROBLEM["regression"]
+FORECASTING = OF_PROBLEM["forecasting"]
 
 
 class NumberMetrics:

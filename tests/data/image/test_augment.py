@@ -258,6 +258,7 @@ def test_strengths_beyond_sense_are_refused(values: dict[str, Any], message: str
         settings(**values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [*EACH, *MIXES])
 def test_a_network_learns_under_each_change(values: dict[str, Any]):
     torch.manual_seed(0)

@@ -109,6 +109,7 @@ def finished(tmp_path_factory, repository) -> Project:
     return project
 
 
+@pytest.mark.slow
 def test_it_learns_what_words_tell(finished):
     metrics = read_json(finished.metrics)
     assert metrics["metrics"]["accuracy"]["value"] > 0.95
@@ -116,6 +117,7 @@ def test_it_learns_what_words_tell(finished):
     assert {"source", "group"} <= set(read_predictions(finished.predictions).column_names)
 
 
+@pytest.mark.slow
 def test_the_bundle_answers_as_the_checkpoint_whatever_the_text_and_the_batch(finished):
     assert read_json(finished.parity)["max_difference"] < 1e-5
     predictor, model = Predictor.load(finished.bundle), load_model(finished.checkpoint)
