@@ -70,15 +70,6 @@ def test_settings_of_an_experiment_do_not_reach_another_component(project: Proje
     assert (other.network.name, other.network.arguments()["blocks"], other.optimizer.lr) == ("resnet", 1, 0.5)
 
 
-def test_a_metric_of_another_problem_is_refused(repository: Project):
-    with pytest.raises(
-        UsageError, match=r"gate.metric names rmse, which classification does not have: it has accuracy"
-    ):
-        compose_config(repository, ["gate.metric=rmse"])
-    with pytest.raises(UsageError, match=r"gate.bounds.ece names ece, which forecasting does not have"):
-        compose_config(repository, ["experiment=co2", "gate.bounds.ece=0.1"])
-
-
 def test_a_value_to_be_given_must_be_given(project: Project):
     path = project.configs / "trainer" / "default.yaml"
     path.write_text(path.read_text().replace("max_epochs: 20", "max_epochs: ???"))

@@ -200,23 +200,6 @@ OF_PROBLEM: dict[str, tuple[str, ...]] = {
 }
 
 
-def check_metrics(problem: str, asked: dict[str, str]) -> None:
-    """Check that metrics are those of a problem.
-
-    Args:
-        problem: that is solved.
-        asked: metrics by the key that names them.
-
-    Raises:
-        ValueError: one is of another problem.
-    """
-    for name, key in asked.items():
-        if name not in OF_PROBLEM[problem]:
-            raise ValueError(
-                f"{key} names {name}, which {problem} does not have: it has {', '.join(OF_PROBLEM[problem])}"
-            )
-
-
 def metric(name: str) -> Metric:
     """The metric of that name.
 

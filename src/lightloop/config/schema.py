@@ -15,7 +15,7 @@ from lightloop.config.base import Count, Fraction, Frozen
 from lightloop.config.generation import SOLVED, check_generation
 from lightloop.config.image import ImageAugment, ImagePreprocess, ImageSpec
 from lightloop.config.losses import AnyLoss, check_heads, check_loss
-from lightloop.config.metrics import METRICS, check_metrics
+from lightloop.config.metrics import METRICS
 from lightloop.config.search import AnyEnsemble, AnySemi, NoEnsemble, NoSemi, check_members
 from lightloop.config.series import SeriesAugment, SeriesPreprocess, SeriesSpec, check_series
 from lightloop.config.signature import ComponentConfig, components
@@ -160,8 +160,6 @@ class Config(Frozen):
         check_optimizer(self.optimizer, self.trainer)
         check_series(self.data, self.preprocess)
         check_balance(self.clean, self.balance, self.data)
-        asked = {name: f"gate.bounds.{name}" for name in self.gate.bounds} | {self.gate.metric: "gate.metric"}
-        check_metrics(self.data.problem, asked)
         for group, name in (("preprocess", self.preprocess.name), ("augment", self.augment.name)):
             if name not in (self.data.modality, "none"):
                 raise ValueError(
