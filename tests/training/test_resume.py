@@ -43,7 +43,7 @@ class Unplug(pl.Callback):
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if (trainer.current_epoch, batch_idx) == self.at:
-            raise UnpluggedError
+            raise UnpluggedError("no current")
         self.trained.append((trainer.current_epoch, batch_idx))
 
 
@@ -74,7 +74,7 @@ def test_it_goes_on_in_the_middle_of_an_epoch(
 ):
     chosen = settings(config, name)
     whole = small_training(chosen, images.root, tmp_path / "whole")
-    with pytest.raises(UnpluggedError):
+    with pytest.raises(UnpluggedError, match="no current"):
         small_training(chosen, images.root, tmp_path / "scratch", [Unplug(epoch, batch)])
     watched = Unplug()
     assert_same(small_training(chosen, images.root, tmp_path / "scratch", [watched]), whole)
