@@ -13,6 +13,11 @@ from lightloop.config.schema import Config
 from lightloop.project import Project
 
 
+def pytest_configure() -> None:
+    """Two test processes run side by side: each has one thread. PyTorch reads it as it is imported, before any fixture."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _quiet_environment() -> None:
     """No test talks to a server or to the user's git settings."""
@@ -20,8 +25,6 @@ def _quiet_environment() -> None:
         del os.environ[name]
     os.environ |= {
         "WANDB_MODE": "disabled",
-        # Two test processes run side by side.
-        "OMP_NUM_THREADS": "1",
         "DVC_NO_ANALYTICS": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_AUTHOR_NAME": "Test",
