@@ -14,7 +14,7 @@ from lightloop.project import Project
 
 
 def pytest_configure() -> None:
-    """Two test processes run side by side: each has one thread. PyTorch reads it as it is imported, before any fixture."""
+    """Two test processes run side by side, with one thread each. PyTorch reads this as it is imported, before fixtures."""
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
