@@ -14,7 +14,7 @@ from lightloop.project import Project
 
 
 def pytest_configure() -> None:
-    """Two test processes run side by side, with one thread each. PyTorch reads this as it is imported, before fixtures."""
+    """Two test processes run side by side: one thread each. PyTorch reads this as it is imported, before fixtures."""
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
