@@ -2,7 +2,7 @@
 
     python benchmarks/bootstrap.py [RECORDS] [CLASSES] [RESAMPLES]
 
-The peers are what people write: draw records, compute each of the six metrics, again and again. They run PEER_RESAMPLES
+The peers are what people write: draw records, compute each of the metrics, again and again. They run PEER_RESAMPLES
 resamples, and their seconds are scaled up; each loop is linear in them. All in one process, two threads.
 """
 
@@ -36,7 +36,7 @@ def draw(records: int, classes: int) -> tuple[Labels, Probabilities]:
 
 
 def by_torchmetrics(labels: Labels, probabilities: Probabilities) -> list[float]:
-    """The six metrics of one resample."""
+    """The twelve metrics of one resample."""
     classes = probabilities.shape[1]
     p, y = torch.from_numpy(probabilities), torch.from_numpy(labels)
     one_hot = torch.nn.functional.one_hot(y, classes)
@@ -47,11 +47,17 @@ def by_torchmetrics(labels: Labels, probabilities: Probabilities) -> list[float]
         float(torch.nn.functional.nll_loss(p.log(), y)),
         float((p - one_hot).square().sum(1).mean()),
         float(tm.multiclass_calibration_error(p, y, classes, n_bins=15, validate_args=False)),
+        float(tm.multiclass_accuracy(p, y, classes, average="macro", validate_args=False)),
+        float(tm.multiclass_precision(p, y, classes, average="macro", validate_args=False)),
+        float(tm.multiclass_recall(p, y, classes, average="macro", validate_args=False)),
+        float(tm.multiclass_average_precision(p, y, classes, validate_args=False)),
+        float(tm.multiclass_matthews_corrcoef(p, y, classes, validate_args=False)),
+        float(tm.multiclass_cohen_kappa(p, y, classes, validate_args=False)),
     ]
 
 
 def by_scikit_learn(labels: Labels, probabilities: Probabilities) -> list[float]:
-    """Five metrics of one resample; scikit-learn has no calibration error."""
+    """Eleven metrics of one resample; scikit-learn has no calibration error."""
     classes = range(probabilities.shape[1])
     exact = probabilities.astype(np.float64)
     exact /= exact.sum(1, keepdims=True)
@@ -62,6 +68,12 @@ def by_scikit_learn(labels: Labels, probabilities: Probabilities) -> list[float]
         float(sk.roc_auc_score(labels, exact, multi_class="ovr", labels=classes)),
         float(sk.log_loss(labels, exact, labels=classes)),
         float(sk.brier_score_loss(labels, exact, labels=classes, scale_by_half=False)),
+        float(sk.balanced_accuracy_score(labels, predictions)),
+        float(sk.precision_score(labels, predictions, average="macro")),
+        float(sk.recall_score(labels, predictions, average="macro")),
+        float(sk.average_precision_score(np.eye(len(classes))[labels], exact)),
+        float(sk.matthews_corrcoef(labels, predictions)),
+        float(sk.cohen_kappa_score(labels, predictions)),
     ]
 
 
@@ -107,8 +119,8 @@ def main() -> None:
     print(f"  intervals of each class         {by_class:8.2f} s")
     print(f"  paired difference of accuracy   {paired:8.2f} s")
     for name, score in (
-        ("torchmetrics, six metrics", by_torchmetrics),
-        ("scikit-learn, five metrics", by_scikit_learn),
+        ("torchmetrics, 12 metrics", by_torchmetrics),
+        ("scikit-learn, 11 metrics", by_scikit_learn),
     ):
         peer = seconds_of_loop(score, labels, p) * resamples
         print(f"  loop with {name:26s}{peer:6.1f} s   {peer / ours:.0f} times ours")

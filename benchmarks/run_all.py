@@ -1,4 +1,4 @@
-"""Every benchmark that needs no more than a clone, one after the other: `make bench`.
+"""Every benchmark that needs no more than a clone, one after the other: `make bench`, some 40 minutes.
 
 docs/benchmarks.md keeps the figures.
 """
@@ -10,7 +10,16 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-BENCHMARKS = ("run_times.py", "training.py", "bootstrap.py")
+BENCHMARKS = (
+    "run_times.py",
+    "switching.py",
+    "training.py",
+    "throughput.py",
+    "bootstrap.py",
+    "loans.py",
+    "spam.py",
+    "co2.py",
+)
 
 
 def main() -> None:

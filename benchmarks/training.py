@@ -13,10 +13,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+from _common import find_project
+from _speed import TrainingTime, ours
 from PIL import Image
 from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor, nn
@@ -27,44 +28,16 @@ from torchvision import transforms
 from lightloop.config.compose import compose_config
 from lightloop.config.image import ImageAugment
 from lightloop.config.schema import Config
-from lightloop.config.signature import components
 from lightloop.data.batches import BatchRows
 from lightloop.data.image.augment import augment_images
 from lightloop.data.module import RecordsModule, build_data
 from lightloop.networks._inputs import Inputs
-from lightloop.project import Project
 from lightloop.tasks.checkpoint import build_network
 from lightloop.tasks.losses import build_loss
 from lightloop.tasks.optimize import build_optimizer, build_schedule
-from lightloop.tracking import close_run, open_run
-from lightloop.training.fit import fit
-from lightloop.training.logger import wandb_logger
 from lightloop.training.speed import Speed, choose_speed, tune_allocator
 
 EPOCHS = 3
-
-
-class TrainingTime(pl.Callback):
-    """Seconds of the epochs after the first, without validation."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._mark = 0.0
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        now = time.perf_counter()
-        if trainer.current_epoch > 1:
-            self.seconds += now - self._mark
-        self._mark = now
-
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._pause = time.perf_counter()
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._mark += time.perf_counter() - self._pause
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.seconds += time.perf_counter() - self._mark
 
 
 def raw_loop(config: Config, data: RecordsModule, speed: Speed) -> float:
@@ -99,26 +72,6 @@ def raw_loop(config: Config, data: RecordsModule, speed: Speed) -> float:
             optimizer.step()
             schedule.step()
     return (EPOCHS - 1) * len(records) / (time.perf_counter() - started)
-
-
-def ours(config: Config, data: RecordsModule, speed: Speed) -> float:
-    """Images a second of `training.fit` with logging, metrics and checkpoints."""
-    torch.manual_seed(config.seed)
-    build = components("tasks")[config.task.name].load()
-    task = build(
-        config,
-        build_network(config, data.preprocessor.inputs),
-        data.preprocessor,
-        speed.channels_last,
-        **config.task.arguments(),
-    )
-    clock = TrainingTime()
-    task.configure_callbacks = lambda: [clock]
-    with tempfile.TemporaryDirectory() as folder:
-        run = open_run(config, Project(Path(folder)), job="train")
-        fit(config, task, data, speed, scratch=Path(folder) / "checkpoints", logger=wandb_logger(run))
-        close_run(run)
-    return (EPOCHS - 1) * len(data.splits["train"]) / clock.seconds
 
 
 class PerSample(Dataset[tuple[Tensor, int]]):
@@ -195,7 +148,7 @@ def per_sample(config: Config, data: RecordsModule, workers: int) -> float:
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    project = Project.find(Path(__file__).parent)
+    project = find_project()
     config = compose_config(project, [f"trainer.max_epochs={EPOCHS}", "tracking.mode=offline"])
     data = build_data(config, project.root)
     data.setup()

@@ -62,6 +62,8 @@ def small_config(repository: Project) -> Config:
 def finished(tmp_path_factory: pytest.TempPathFactory, small_config: Config) -> Project:
     """A small project on which all seven stages have really run, one after the other. To be read only."""
     from lightloop.release.champion import write_champion
+    from lightloop.stages.audit import audit
+    from lightloop.stages.calibrate import calibrate
     from lightloop.stages.evaluate import evaluate
     from lightloop.stages.explain import explain
     from lightloop.stages.export import export
@@ -77,7 +79,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, small_config: Config) -> 
     write_champion(project)
     validate(small_config, project)
     train(small_config, project)
+    calibrate(small_config, project)
     evaluate(small_config, project)
+    audit(small_config, project)
     explain(small_config, project)
     export(small_config, project)
     gate(small_config, project, fail=False)

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
+from report_audit import audit_contents
 
 from lightloop.config.compose import compose_config, write_params
 from lightloop.config.schema import Config
@@ -69,6 +70,9 @@ def tell(root: Path, story: Story | None = None) -> tuple[Config, Project]:
         _write(
             project.explanation_result, _explanation(project, story, ids, labels, predictions, probabilities, generator)
         )
+    if "audit" not in story.without:
+        for name, content in audit_contents(story.classes, len(labels)).items():
+            _write(project.audit / f"{name}.json", content)
     if "parity" not in story.without:
         parity = {"n": len(labels), "max_difference": 2.4e-7, "different_predictions": 0}
         _write(project.parity, {**parity, "opset": 20, "onnx_bytes": 470_000, "bundle_bytes": 940_000})

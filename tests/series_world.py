@@ -18,7 +18,9 @@ WEEK = np.timedelta64(7, "D")
 
 @cache
 def _plain() -> dict:
-    return compose_config(Project(REPOSITORY), ["experiment=co2"]).model_dump(mode="json")
+    plain = compose_config(Project(REPOSITORY), ["experiment=co2"]).model_dump(mode="json")
+    plain["data"].pop("metamorphic")  # about parts per million
+    return plain
 
 
 def config_with(**changes) -> Config:
@@ -44,6 +46,28 @@ def small(**data) -> Config:
         "season": 4,
     }
     return config_with(data=spec | data, preprocess={"name": "series"}, network={"name": "mlp", "hidden": [16]})
+
+
+def whole(problem: str = "classification", **data) -> Config:
+    """Whole series of `data/mine/train.parquet`, with a class `a` or `b` or a number each; not prepared in any way."""
+    spec = {
+        "name": "mine",
+        "path": "data/mine",
+        "files": {"train": "train.parquet"},
+        "problem": problem,
+        "season": 1,
+        "columns": {"series": "feature", "label": "target"},
+        "window": 8,
+        "split": {"policy": "random", "test": 0.2, "validation": 0.2},
+        "classes": ["a", "b"] if problem == "classification" else [],
+    }
+    return config_with(
+        data=spec | data,
+        preprocess={"name": "series"},
+        task={"name": problem},
+        loss={"name": "mse" if problem == "regression" else "cross_entropy"},
+        gate={"bounds": {}},
+    )
 
 
 def wave(steps: int = 120, season: int = 4, slope: float = 0.05, noise: float = 0.0, seed: int = 0) -> np.ndarray:

@@ -10,7 +10,6 @@ import torch
 
 from lightloop.config.schema import Config
 from lightloop.config.signature import components
-from lightloop.data.batches import EncodedRecords
 from lightloop.data.module import RecordsModule, build_data
 from lightloop.tasks.checkpoint import build_network
 from lightloop.tasks.supervised import Supervised
@@ -56,11 +55,7 @@ def few(data: RecordsModule) -> RecordsModule:
     for split, count in (("train", TRAIN), ("validation", VALIDATION)):
         records = data.splits[split]
         rows = torch.arange(0, len(records), max(1, len(records) // count))[:count]
-        data.splits[split] = EncodedRecords(
-            tuple(part[rows] for part in records.inputs),
-            records.targets[rows],
-            tuple(part[rows] for part in records.auxiliary),
-        )
+        data.splits[split] = records.take(rows)
     return data
 
 

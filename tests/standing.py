@@ -12,7 +12,10 @@ from lightloop.config.compose import compose_config, write_params
 from lightloop.config.schema import Config
 from lightloop.data.preprocessor import build_preprocessor
 from lightloop.data.splits import read_splits
+from lightloop.evaluation.evidence import read_predictions
+from lightloop.evaluation.fairness import fairness_content
 from lightloop.evaluation.problem import problem_of
+from lightloop.evaluation.slices import slices_content
 from lightloop.project import Project
 from lightloop.quality.modality import profile_of, read_metadata
 from lightloop.stages.explain import explain
@@ -37,7 +40,11 @@ def stand(config: Config, project: Project) -> None:
     project.training.mkdir(parents=True)
     torch.save({**checkpoint_extras(config, preprocessor), "state_dict": state}, project.checkpoint)
     answers = load_model(project.checkpoint).answers(tables["test"])
-    problem_of(config.data).write(config, project, tables["test"], answers, answers)
+    problem = problem_of(config.data)
+    problem.write(config, project, tables["test"], answers, answers)
+    predictions = read_predictions(project.predictions)
+    _write(project.slices, slices_content(config, problem, predictions, tables["test"]))
+    _write(project.fairness, fairness_content(config, problem, predictions, tables["train"]))
 
 
 def with_data(project: Project, name: str, *overrides: str) -> Config:
@@ -68,5 +75,6 @@ def tell_other(root: Path, name: str, *overrides: str) -> tuple[Config, Project]
     _write(project.history, losses)
     project.bundle.mkdir(parents=True)
     (project.bundle / "model.onnx").write_bytes(b"graph")
+    _write(project.bundle / "hashes.json", {"model.onnx": "cd" * 32})
     _write(project.bundle / "bundle.json", {"data_version": None, "libraries": {"torch": "2.15.0"}})
     return config, project

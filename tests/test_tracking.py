@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 from wandb_reader import read_runs
 
-from lightloop import tracking
 from lightloop.config.compose import compose_config, write_params
 from lightloop.config.schema import Config
 from lightloop.errors import UsageError
 from lightloop.project import Project
-from lightloop.tracking import close_run, fingerprint, git_state, open_run, tracking_mode
+from lightloop.tracking import close_run, fingerprint, git_state, open_run, runs, tracking_mode
 from lightloop.training.logger import wandb_logger
 
 KEY = "0123456789" * 4
@@ -199,11 +198,11 @@ def test_slow_end_costs_a_line_that_says_how_to_send_the_rest(
     config: Config, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = open_run(config, project, job="train")
-    monkeypatch.setattr(tracking, "FINISH_TIMEOUT", 0.0)
+    monkeypatch.setattr(runs, "FINISH_TIMEOUT", 0.0)
     close_run(run)
     line = capsys.readouterr().err
-    assert line.startswith("W&B did not take everything within 0 seconds: send this run later with `wandb sync wandb/")
-    assert (project.root / line.split("`")[1].removeprefix("wandb sync ")).is_dir()
+    assert line.startswith("W&B did not take everything within 0 seconds: `lightloop sync` sends wandb/")
+    assert (project.root / line.split()[-2]).is_dir()
 
 
 def test_without_a_key_a_terminal_is_never_asked(project: Project, tmp_path: Path) -> None:
@@ -240,7 +239,7 @@ def test_unreachable_server_costs_a_line_and_the_run_is_offline(project: Project
     assert done.stderr.startswith("W&B is not reachable (")
     assert done.stderr.count("\n") == 1
     [folder] = (project.root / "wandb").glob("offline-run-*")
-    assert f"`wandb sync wandb/{folder.name}`" in done.stderr
+    assert f"`lightloop sync` sends wandb/{folder.name} later" in done.stderr
     assert [run.history[0]["loss"] for run in read_runs(project.root) if run.folder == folder] == [0.5]
     written = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert [file for file in written if KEY.encode() in file.read_bytes()] == []

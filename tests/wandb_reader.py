@@ -117,5 +117,7 @@ def _artifact(artifact: Any) -> dict[str, Any]:
         "type": artifact.type,
         "aliases": list(artifact.aliases),
         "metadata": json.loads(artifact.metadata) if artifact.metadata else {},
-        "files": {entry.path: Path(entry.local_path) for entry in artifact.manifest.contents},
+        "files": {entry.path: Path(entry.local_path) for entry in artifact.manifest.contents if entry.local_path},
+        "references": {entry.path: entry.ref for entry in artifact.manifest.contents if entry.ref},
+        "used": artifact.use_after_commit,
     }

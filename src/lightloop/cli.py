@@ -20,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+dashboard = typer.Typer(help="W&B's workspace and report, as code.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(dashboard, name="dashboard")
 INTERRUPTED = 130
 PUSH_HINT = "it is in this clone alone: `git push --follow-tags` publishes it"
 Overrides = Annotated[list[str] | None, typer.Argument(help="Such as network=resnet trainer.max_epochs=3.")]
@@ -145,9 +147,21 @@ def train(
 
 
 @app.command()
+def calibrate() -> None:
+    """Scale probabilities, choose the decision, and learn how sure answers are, by the validation split."""
+    stage("calibrate")
+
+
+@app.command()
 def evaluate() -> None:
     """Score the test split, once."""
     stage("evaluate")
+
+
+@app.command()
+def audit() -> None:
+    """Look at the model from outside: robustness, labels, duplicates, learning curve."""
+    stage("audit")
 
 
 @app.command()
@@ -228,6 +242,7 @@ def register(
     force: Force = False,
 ) -> None:
     """Make a version of the bundle: an annotated tag."""
+    from lightloop.dashboard.releases import announce
     from lightloop.project import Project
     from lightloop.release import registry
 
@@ -235,9 +250,10 @@ def register(
     release = registry.register(project, version=version, bump=bump, commit=commit)
     print(f"registered {release.version} as {release.tag}")
     if promote:
-        registry.promote(project, stage=promote, version=release.version, force=force)
+        release = registry.promote(project, stage=promote, version=release.version, force=force)
         print(f"promoted {release.version} to {promote}")
     print(PUSH_HINT)
+    announce(project, release)
 
 
 @app.command()
@@ -247,23 +263,29 @@ def promote(
     force: Force = False,
 ) -> None:
     """Give a version a stage: an annotated tag."""
+    from lightloop.dashboard.releases import announce
     from lightloop.project import Project
     from lightloop.release import registry
 
-    release = registry.promote(Project.find(), stage=stage, version=version, force=force)
+    project = Project.find()
+    release = registry.promote(project, stage=stage, version=version, force=force)
     print(f"promoted {release.version} to {stage}")
     print(PUSH_HINT)
+    announce(project, release)
 
 
 @app.command()
 def rollback(stage: Stage = "production") -> None:
     """Put the previous version back."""
+    from lightloop.dashboard.releases import announce
     from lightloop.project import Project
     from lightloop.release import registry
 
-    release = registry.rollback(Project.find(), stage=stage)
+    project = Project.find()
+    release = registry.rollback(project, stage=stage)
     print(f"{release.version} is in {stage} again")
     print(PUSH_HINT)
+    announce(project, release)
 
 
 @app.command()
@@ -273,3 +295,42 @@ def releases() -> None:
     from lightloop.release import registry
 
     registry.print_releases(Project.find())
+
+
+# Weights & Biases.
+
+
+@app.command()
+def sync() -> None:
+    """Send the runs that W&B does not have yet, then what the registry says."""
+    from lightloop.config.compose import read_params
+    from lightloop.dashboard.sync import sync as send
+    from lightloop.project import Project
+
+    project = Project.find()
+    send(read_params(project), project)
+
+
+@dashboard.command()
+def show(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Print the workspace and the report that `push` would save; needs no key."""
+    from lightloop.config.compose import read_params
+    from lightloop.dashboard.push import show as describe
+    from lightloop.project import Project
+
+    project = Project.find()
+    print(describe(read_params(project), project, as_json=as_json))
+
+
+@dashboard.command()
+def push() -> None:
+    """Save the workspace and the report to W&B; again changes the same ones."""
+    from lightloop.config.compose import read_params
+    from lightloop.dashboard.push import push as save
+    from lightloop.project import Project
+
+    project = Project.find()
+    for what, address in save(read_params(project), project).items():
+        print(f"{what}: {address}")

@@ -83,6 +83,11 @@ class Project:
     def training_summary(self) -> Path:
         return self.training / "summary.json"
 
+    @property
+    def dynamics(self) -> Path:
+        """How each training record was learned: a row a record, none where nothing is classified."""
+        return self.training / "dynamics.parquet"
+
     # folds
 
     @property
@@ -93,6 +98,13 @@ class Project:
     def members(self) -> Path:
         """Checkpoints of the members of an ensemble; an empty folder where there is none."""
         return self.root / "artifacts" / "folds" / "members"
+
+    # calibrate
+
+    @property
+    def calibration(self) -> Path:
+        """What is done with the network's answers before they are released."""
+        return self.root / "artifacts" / "calibration.json"
 
     # evaluate
 
@@ -123,6 +135,29 @@ class Project:
     @property
     def horizons(self) -> Path:
         return self.evaluation / "horizons.json"
+
+    @property
+    def calibration_evidence(self) -> Path:
+        return self.evaluation / "calibration.json"
+
+    @property
+    def uncertainty(self) -> Path:
+        return self.evaluation / "uncertainty.json"
+
+    # audit
+
+    @property
+    def audit(self) -> Path:
+        """The files `config.audit.PARTS`, as JSON."""
+        return self.root / "artifacts" / "audit"
+
+    @property
+    def slices(self) -> Path:
+        return self.evaluation / "slices.json"
+
+    @property
+    def fairness(self) -> Path:
+        return self.evaluation / "fairness.json"
 
     # explain
 
@@ -166,6 +201,16 @@ class Project:
     @property
     def gate(self) -> Path:
         return self.root / "artifacts" / "gate.json"
+
+    @property
+    def comparison(self) -> Path:
+        """Challenger and champion on the same records: what the gate's checks rest on."""
+        return self.root / "artifacts" / "comparison.json"
+
+    @property
+    def champion_folds(self) -> Path:
+        """What came of the champion's folds, as its commit has it; missing where it has none."""
+        return self.root / "artifacts" / "champion" / "folds.json"
 
     # report
 

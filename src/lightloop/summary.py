@@ -39,6 +39,7 @@ def print_summary(project: Project, seconds: dict[str, float]) -> None:
     gain = judge_gain(metrics, METRICS[metrics["better_than_baseline"]["metric"]].title, "the simpler model")
     if gain:
         table.add_row("simpler model", gain.sentence)
+    table.add_row("audit", _audit(project))
     table.add_row("gate", _gate(verdict))
     table.add_row("report", str(project.reports / "index.html"))
     if verdict["verdict"] == "accepted":
@@ -48,7 +49,7 @@ def print_summary(project: Project, seconds: dict[str, float]) -> None:
     console.print()
     console.print(table)
     if verdict["verdict"] != "accepted":
-        failed = [check for check in verdict["checks"] if not check["passed"]]
+        failed = [check for check in verdict["checks"] if not (check["passed"] or check.get("warning"))]
         raise RefusedError(f"the gate refused this model: {failed[0]['message']}")
 
 
@@ -63,6 +64,20 @@ def _data_check(result: dict[str, Any]) -> str:
     passed = sum(check["success"] for check in checks)
     records = sum(result["rows"].values())
     return f"{'passed' if result['success'] else 'FAILED'}, {passed} of {len(checks)} expectations, {records:,} records"
+
+
+def _audit(project: Project) -> str:
+    """What the audit found, in short."""
+    found, doubted = (read_json(project.audit / f"{name}.json") for name in ("robustness", "labels"))
+    parts = []
+    if found["applies"]:
+        kinds = (f"{name.replace('_', ' ')} {_number(kind['mean'])}" for name, kind in found["corruptions"].items())
+        parts.append(f"{METRICS[found['metric']].title} on worse records: {', '.join(kinds)}")
+        checks = found["metamorphic"]
+        parts += [f"{sum(one['passed'] for one in checks)} of {len(checks)} declared checks hold"] if checks else []
+    share = doubted.get("estimated_share")
+    parts += [f"{share['value']:.1%} of labels doubted"] if share else []
+    return "; ".join(parts) or str(found["why"])
 
 
 def _gate(verdict: dict[str, Any]) -> str:

@@ -35,7 +35,7 @@ STORIES = {
     "refused": Story(accepted=False, champion=True, violations=2, trusted=("grad_cam",)),
     "hostile": Story(classes=HOSTILE, channels=3),
     "many": Story(classes=tuple(f"class {number}" for number in range(60)), per_class=4),
-    "little": Story(without=("explanation", "parity", "bundle", "docs", "profile"), error=0.0),
+    "little": Story(without=("explanation", "audit", "parity", "bundle", "docs", "profile"), error=0.0),
 }
 
 

@@ -26,5 +26,5 @@ def test_the_direction_decides_what_is_better(name, direction):
 
 
 def test_an_unknown_metric_is_named_with_the_valid_ones():
-    with pytest.raises(UsageError, match="'acuracy' is no metric: valid names are accuracy, macro_f1"):
+    with pytest.raises(UsageError, match="'acuracy' is no metric: valid names are accuracy, balanced_accuracy"):
         metric("acuracy")

@@ -7,7 +7,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from tables import loans_config
 
 from lightloop.config.compose import compose_config
-from lightloop.data.balance import class_weights, resampled_rows
+from lightloop.data.balance import class_weights, resampled_rows, reweighing
 from lightloop.data.module import RecordsModule, build_data
 
 TARGETS = torch.tensor([0] * 50 + [1] * 5 + [3] * 10)
@@ -66,3 +66,37 @@ def test_images_are_balanced_too(project):
     data = build_data(compose_config(project, ("balance=undersample", "tracking=none")), project.root)
     data.setup()
     assert len(data.splits["train"].targets.bincount().unique()) == 1
+
+
+def test_reweighing_makes_class_and_group_independent():
+    random = np.random.default_rng(0)
+    groups = random.choice(["a", "b", "c"], size=400, p=[0.6, 0.3, 0.1])
+    targets = torch.tensor((random.random(400) < np.where(groups == "a", 0.9, 0.5)).astype(int))
+    weights = reweighing(targets, groups.tolist()).numpy()
+    for name in ("a", "b", "c"):
+        inside = groups == name
+        share = weights[inside & (targets.numpy() == 1)].sum() / weights[inside].sum()
+        assert share == pytest.approx(targets.float().mean().item())
+        assert weights[inside].sum() == pytest.approx(inside.sum())
+
+
+def test_records_without_a_group_keep_their_weight():
+    weights = reweighing(torch.tensor([0, 1, 1, 0]), ["a", "a", None, float("nan")])
+    assert weights[2:].tolist() == [1, 1]
+
+
+def test_reweighing_draws_the_groups_alike(repository):
+    data = build_data(loans_config(repository, "balance=reweighing", "balance.by=black"), repository.root)
+    data.setup()
+    groups = np.array(data.tables["train"].column("black").to_pylist())
+    loader = data.train_dataloader()
+    drawn = []
+    for epoch in range(20):
+        loader.sampler.set_epoch(epoch)
+        drawn += [chosen.rows for chosen in loader.sampler]
+    rows = torch.cat(drawn).numpy()
+    targets = data.splits["train"].targets.numpy()
+    rates = [targets[rows][groups[rows] == value].mean() for value in (0, 1)]
+    before = [targets[groups == value].mean() for value in (0, 1)]
+    assert before[0] - before[1] > 0.15
+    assert abs(rates[0] - rates[1]) < 0.02

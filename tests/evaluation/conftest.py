@@ -7,16 +7,29 @@ import pytest
 import torch
 from sklearn.metrics import (
     accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
     brier_score_loss,
+    cohen_kappa_score,
+    confusion_matrix,
     f1_score,
     log_loss,
+    matthews_corrcoef,
     precision_recall_fscore_support,
+    precision_score,
+    recall_score,
     roc_auc_score,
 )
 from torchmetrics.functional.classification import (
     multiclass_accuracy,
+    multiclass_auroc,
+    multiclass_average_precision,
     multiclass_calibration_error,
+    multiclass_cohen_kappa,
     multiclass_f1_score,
+    multiclass_matthews_corrcoef,
+    multiclass_precision,
+    multiclass_recall,
 )
 
 CASES = ("usual", "ties", "absent class", "never predicted", "two classes", "one record", "one class", "sure", "small")
@@ -82,6 +95,7 @@ def scores_by_libraries(labels, probabilities):
     areas = [
         roc_auc_score(labels == k, probabilities[:, k]) for k in range(classes) if 0 < (labels == k).sum() < len(labels)
     ]
+    means = of_two_libraries(labels, probabilities)
     accuracy = accuracy_score(labels, predictions)
     assert multiclass_accuracy(answers, truth, classes, average="micro").item() == np.float32(accuracy)
     f1 = multiclass_f1_score(answers, truth, classes, average="macro").item()
@@ -92,12 +106,57 @@ def scores_by_libraries(labels, probabilities):
     assert torch.equal(scores.argmax(1), answers)
     return {
         "accuracy": accuracy,
+        **means,
         "macro_f1": f1,
         "auroc": float(np.mean(areas)) if areas else None,
         "log_loss": likelihood,
         "brier": brier_score_loss(labels, exact, labels=range(classes), scale_by_half=False),
         "ece": multiclass_calibration_error(torch.tensor(below_one), truth, classes, n_bins=15).item(),
     }
+
+
+def of_two_libraries(labels, probabilities):
+    """The metrics by scikit-learn, after torchmetrics has said the same; where neither has a value for "undefined"."""
+    classes = probabilities.shape[1]
+    predictions = probabilities.argmax(1)
+    truth, answers, scores = torch.tensor(labels), torch.tensor(predictions), torch.tensor(probabilities)
+    average = [average_precision_score(labels == k, probabilities[:, k]) for k in range(classes) if (labels == k).any()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = {
+            "balanced_accuracy": balanced_accuracy_score(labels, predictions),
+            "macro_precision": precision_score(labels, predictions, average="macro", zero_division=np.nan),
+            "macro_recall": recall_score(
+                labels, predictions, labels=np.unique(labels), average="macro", zero_division=np.nan
+            ),
+            "auprc": float(np.mean(average)),
+            "mcc": matthews_corrcoef(labels, predictions),
+            "kappa": cohen_kappa_score(labels, predictions, labels=range(classes), replace_undefined_by=np.nan),
+        }
+        by_class = multiclass_average_precision(scores, truth, classes, average=None)
+        areas = multiclass_auroc(scores, truth, classes, average=None)
+    parts = {
+        "macro_precision": multiclass_precision(answers, truth, classes, average=None)[np.unique(predictions)].mean(),
+        "macro_recall": multiclass_recall(answers, truth, classes, average=None)[np.unique(labels)].mean(),
+        "auprc": by_class[np.unique(labels)].mean(),
+    }
+    parts["balanced_accuracy"] = parts["macro_recall"]
+    table = confusion_matrix(labels, predictions, labels=range(classes))
+    one_sided = 1 in (np.count_nonzero(table.sum(0)), np.count_nonzero(table.sum(1)))
+    if one_sided:
+        found["mcc"] = None  # scikit-learn says 0, and torchmetrics one of -1, 0 and 1
+    else:
+        parts["mcc"] = multiclass_matthews_corrcoef(answers, truth, classes)
+    if np.isnan(found["kappa"]):
+        found["kappa"] = None
+    else:
+        parts["kappa"] = multiclass_cohen_kappa(answers, truth, classes)
+    for name, value in parts.items():
+        np.testing.assert_allclose(value.item(), found[name], atol=2e-6, err_msg=name)
+    for k in range(classes):
+        if 0 < (labels == k).sum() < len(labels):
+            np.testing.assert_allclose(areas[k].item(), roc_auc_score(labels == k, probabilities[:, k]), atol=2e-6)
+    return found
 
 
 def class_scores_by_library(labels, probabilities):

@@ -13,8 +13,8 @@ from lightloop.evaluation.bootstrap import (
     class_intervals,
     intervals,
     paired_difference,
-    resample_counts,
 )
+from lightloop.evaluation.draws import resample_counts
 from lightloop.evaluation.metrics import CLASSIFICATION
 from lightloop.evaluation.metrics import WeightedMetrics as Scorer
 
@@ -38,7 +38,7 @@ def test_counts_are_draws_with_replacement():
 
 def test_counts_do_not_depend_on_the_size_of_a_chunk(monkeypatch):
     whole = np.concatenate(list(resample_counts(31, 40, seed=3)))
-    monkeypatch.setattr("lightloop.evaluation.bootstrap.CHUNK", 7 * 31)
+    monkeypatch.setattr("lightloop.evaluation.draws.CHUNK", 7 * 31)
     chunks = list(resample_counts(31, 40, seed=3))
     assert [len(chunk) for chunk in chunks] == [7, 7, 7, 7, 7, 5]
     np.testing.assert_array_equal(np.concatenate(chunks), whole)

@@ -36,7 +36,16 @@ def scorers(answers):
 
 def test_metrics_hold_model_baseline_and_difference(answers):
     content = metrics_content(*scorers(answers), "log_loss", HOW)
-    assert list(content) == ["n", "confidence", "resamples", "metrics", "baseline", "better_than_baseline"]
+    assert list(content) == [
+        "n",
+        "confidence",
+        "resamples",
+        "resampling",
+        "metrics",
+        "baseline",
+        "better_than_baseline",
+    ]
+    assert content["resampling"] == {"unit": "record", "units": 60, "block": None, "column": None}
     assert (content["n"], content["confidence"], content["resamples"]) == (60, 0.9, 50)
     for part, probabilities in (("metrics", answers.model_NK), ("baseline", answers.baseline_NK)):
         assert list(content[part]) == list(CLASSIFICATION)

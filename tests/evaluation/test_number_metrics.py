@@ -3,11 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import mean_absolute_error, mean_absolute_percentage_error, r2_score, root_mean_squared_error
+from sklearn.metrics import (
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    r2_score,
+    root_mean_squared_error,
+)
 from torchmetrics.functional.regression import symmetric_mean_absolute_percentage_error
 
 from lightloop.config.metrics import METRICS
-from lightloop.evaluation.bootstrap import Interval, intervals, paired_difference, resample_counts
+from lightloop.evaluation.bootstrap import Interval, intervals, paired_difference
+from lightloop.evaluation.draws import resample_counts
 from lightloop.evaluation.number_metrics import FORECASTING, REGRESSION, NumberMetrics
 
 CASES = ("usual", "one number", "large", "zeros", "equal", "one record", "right")
@@ -33,6 +40,7 @@ def scores_by_libraries(labels, predictions, quantiles, naive):
     constant = np.ptp(y) == 0
     smape = symmetric_mean_absolute_percentage_error(torch.tensor(p), torch.tensor(y)).item()
     return {
+        "mse": mean_squared_error(y, p),
         "rmse": root_mean_squared_error(y, p),
         "mae": mean_absolute_error(y, p),
         "r2": None if constant or len(y) < 2 else r2_score(y, p),
@@ -74,6 +82,7 @@ def test_every_metric_is_declared():
     assert [METRICS[name].direction for name in FORECASTING] == [
         "lower",
         "lower",
+        "lower",
         "higher",
         "lower",
         "lower",
@@ -97,7 +106,7 @@ def test_a_block_never_holds_all_records():
     labels, predictions, _ = case_of("usual")
     found = intervals(NumberMetrics(labels, predictions, ["mae"], block=500), seed=1)["mae"]
     assert found.low < found.value < found.high
-    assert NumberMetrics(labels[:1], predictions[:1], block=500).block == 1
+    assert NumberMetrics(labels[:1], predictions[:1], block=500).draws.block == 1
 
 
 def test_the_better_answers_are_better_by_the_metrics_direction():

@@ -81,7 +81,7 @@ def test_a_scorer_of_written_answers_says_what_metrics_say(forecast):
     problem.write(config, project, questions, model, baseline)
     predictions = read_predictions(project.predictions)
     scorer = problem.scorer(predictions, problem.written(predictions, "model"))
-    assert scorer.block == 3
+    assert scorer.draws.block == 4  # the cube root of 43 records, which is more than the horizon
     found = scorer.scores(np.ones((1, len(predictions)), dtype=np.int32))
     written = read_json(project.metrics)["metrics"]
     for name in scorer.names:
@@ -108,9 +108,9 @@ def test_numbers_of_records_have_no_steps(tmp_path):
     assert predictions.column_names == ["id", "label", "prediction", "baseline", "where"]
     np.testing.assert_array_equal(labels_of(predictions)[:, 0], y)
     assert read_json(project.horizons) == []
-    assert list(read_json(project.metrics)["metrics"]) == ["rmse", "mae", "r2", "mape"]
+    assert list(read_json(project.metrics)["metrics"]) == ["mse", "rmse", "mae", "r2", "mape"]
     assert isinstance(read_json(project.mistakes)[0]["label"], float)
-    assert problem.scorer(predictions, y[:, None]).block == 1
+    assert problem.scorer(predictions, y[:, None]).draws.block == 1
 
 
 def test_answers_that_do_not_fit_are_refused(forecast):

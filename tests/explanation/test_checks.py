@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from lightloop.explanation.attributing import attribute
 from lightloop.explanation.checks import (
-    attribute,
     completeness_error,
     control_checks,
     doubts,
@@ -16,9 +16,11 @@ from lightloop.explanation.checks import (
     peers,
     sanity_check,
 )
-from lightloop.explanation.methods import METHODS, Method, Reference, frozen
+from lightloop.explanation.maps import feature_maps, feature_size
+from lightloop.explanation.methods import METHODS, Method
+from lightloop.explanation.reference import Reference, frozen
 from lightloop.explanation.sanity import foreground
-from lightloop.explanation.subject import Subject, feature_size
+from lightloop.explanation.subject import Subject
 from lightloop.networks._inputs import ImageInputs
 from lightloop.networks.cnn import CNN
 
@@ -120,31 +122,45 @@ def test_completeness_is_undefined_where_nothing_has_to_be_explained(subject):
 
 
 def test_every_resolution_gets_its_own_peer(subject):
-    assert feature_size(subject.network, subject.x_NDP) == subject.grid(METHODS["grad_cam"]) != (12, 12)
+    assert (
+        feature_size(subject.network, feature_maps(subject.network), subject.x_NDP)
+        == subject.grid(METHODS["grad_cam"])
+        != (12, 12)
+    )
     found = peers(subject, METHODS.values())
-    assert list(found) == [(12, 12), (7, 7), subject.grid(METHODS["grad_cam"])]
-    assert list(peers(subject, [METHODS["gradient_shap"]])) == [(12, 12)]
+    assert list(found.curves) == [(12, 12), (7, 7), subject.grid(METHODS["grad_cam"])]
+    assert list(peers(subject, [METHODS["gradient_shap"]]).curves) == [(12, 12)]
 
 
 def test_checks_of_a_method_and_what_follows(subject, config):
     method = METHODS["integrated_gradients"]
     maps_NHW = attribute(method, subject)
     own = order_curves(subject, maps_NHW)
-    checks = method_checks(
-        method, subject, maps_NHW, own=own, peer=peers(subject, [method])[(12, 12)], limits=config.explain
-    )
-    assert list(checks) == ["completeness_error", "deletion_auc", "insertion_auc", "randomised_correlation"]
+    chance = peers(subject, [method])
+    checks = method_checks(method, subject, maps_NHW, own=own, peer=chance, limits=config.explain)
+    assert list(checks) == [
+        "completeness_error",
+        "deletion_auc",
+        "insertion_auc",
+        "infidelity",
+        "sensitivity",
+        "seed_agreement",
+        "randomised_correlation",
+    ]
     assert checks["deletion_auc"]["passed"]
     assert checks["insertion_auc"]["passed"]
     assert len(doubts(checks, subject)) == sum(check["passed"] is False for check in checks.values())
 
-    worse = method_checks(method, subject, -maps_NHW, own=own, peer=own, limits=config.explain)
+    same = replace(chance, curves={(12, 12): own, subject.grid(METHODS["grad_cam"]): own})
+    worse = method_checks(method, subject, -maps_NHW, own=own, peer=same, limits=config.explain)
     assert [sentence.split(" (")[0] for sentence in doubts(worse, subject)][:3] == [
         "Its attributions miss what they promise to sum to by 2.00 of it",
         "Deleting the pixels that it ranks first does not lower the probability faster than a random order does",
         "Inserting the pixels that it ranks first does not raise the probability faster than a random order does",
     ]
-    unpromised = method_checks(METHODS["grad_cam"], subject, maps_NHW, own=own, peer=own, limits=config.explain)
+    assert worse["infidelity"]["value"] > checks["infidelity"]["value"]
+    assert worse["infidelity"]["passed"] is False
+    unpromised = method_checks(METHODS["grad_cam"], subject, maps_NHW, own=own, peer=same, limits=config.explain)
     assert unpromised["completeness_error"] == {"value": None, "threshold": None, "passed": None}
 
 

@@ -7,7 +7,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from lightloop.explanation.methods import frozen
+from lightloop.explanation.reference import frozen
 from lightloop.explanation.sanity import foreground, layers_from_top, randomised, rank_correlation
 from lightloop.networks._inputs import ImageInputs
 from lightloop.networks.cnn import CNN
@@ -56,7 +56,8 @@ def test_every_layer_is_randomised_once_from_the_top(kind):
 
 
 def test_a_normalisation_goes_with_its_convolution():
-    network, _ = networks("cnn")
+    # Frozen networks have no normalisation left: it is in the convolutions.
+    network = CNN(INPUTS, 3, channels=(4, 4)).eval()
     assert layers_from_top(network, X_NCHW) == [
         ["head.3"],
         ["stages.1.1.0", "stages.1.1.1"],

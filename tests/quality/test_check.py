@@ -30,7 +30,7 @@ def no_image(parts):
 
 
 def no_label(parts):
-    parts["train"][0]["label"] = None
+    parts["test"][0]["label"] = None
 
 
 def unknown_label(parts):
@@ -73,7 +73,7 @@ def cut(parts):
 
 DAMAGES = [
     (no_image, {("bytes", "column_values_to_not_be_null")}, "train/0"),
-    (no_label, {("label", "column_values_to_not_be_null")}, "train/0"),
+    (no_label, {("label", "column_values_to_not_be_null")}, "test/0"),
     (unknown_label, {("label", "column_values_to_be_in_set")}, "train/0"),
     (undecodable, {("decodes", "column_values_to_be_in_set")}, "train/0"),
     (empty_class, {("stratum", "column_distinct_values_to_contain_set")}, None),
@@ -115,7 +115,7 @@ def test_each_damage_is_found_by_its_own_expectation(spec, parts, write, suite, 
 
 def test_all_damages_are_found_in_one_pass(spec, parts, write, suite):
     parts["train"][1]["image"] = None
-    parts["train"][2]["label"] = None
+    parts["test"][2]["label"] = None
     parts["train"][3]["label"] = MARKUP
     parts["train"][4]["image"] = b"broken"
     parts["train"][6] = dict(parts["train"][9])
@@ -128,13 +128,40 @@ def test_all_damages_are_found_in_one_pass(spec, parts, write, suite):
         ("height", "column_values_to_be_between"),
     }
     label = next(check for check in outcome.refusals if check["column"] == "label" and check["unexpected"] == 1)
-    assert label["examples"] == [{"id": "train/2", "part": "train", "label": None, "value": None}]
+    assert label["examples"] == [{"id": "test/2", "part": "test", "label": None, "value": None}]
     missing = next(check for check in outcome.refusals if check["column"] == "stratum")
     assert missing["observed"] == {"missing": ["test/owl"]}
     # Plain JSON without NaN, and the same again.
     again = run_suite(suite, read_metadata(spec, write(parts)))
     assert json.dumps(outcome.result, allow_nan=False) == json.dumps(again.result, allow_nan=False)
     assert outcome.docs == again.docs
+
+
+def test_unlabelled_training_records_are_counted_by_a_warning(spec, parts, write, suite):
+    for row in parts["train"][::3]:
+        row["label"] = None if row is parts["train"][0] else ""
+    outcome = run_suite(suite, read_metadata(spec, write(parts)))
+    (check,) = [check for check in outcome.failed if check["name"] == "expect_column_values_to_not_be_null"]
+    assert (check["column"], check["severity"], check["unexpected"]) == ("label", "warning", 12)
+    assert [check["column"] for check in outcome.refusals] == ["stratum"]  # all of them were cats
+    for row in parts["train"][:6]:
+        row["label"] = "cat"
+    assert run_suite(suite, read_metadata(spec, write(parts))).refusals == []
+
+
+def test_a_file_of_unlabelled_records_is_checked_too(spec, parts, write, suite):
+    spec = spec.model_copy(update={"unlabelled": "more.parquet"})
+    generator = np.random.default_rng(1)
+    parts["more"] = [{"image": encode(generator.integers(0, 256, (6, 8))), "label": None} for _ in range(5)]
+    good = run_suite(suite, read_metadata(spec, write(parts)))
+    assert good.failed == []
+    assert good.result["rows"] == {"train": 36, "test": 12, "unlabelled": 5}
+    parts["more"][0]["image"] = b"broken"
+    parts["more"][1] = dict(parts["train"][0])  # may be trained on, as that one is
+    parts["more"][2] = dict(parts["test"][0])
+    bad = run_suite(suite, read_metadata(spec, write(parts)))
+    shown = {check["column"]: [row["id"] for row in check["examples"]] for check in bad.refusals}
+    assert shown == {"decodes": ["unlabelled/0"], "in_other_part": ["test/0", "unlabelled/2"]}
 
 
 def test_no_more_than_five_examples_and_all_counted(spec, parts, write, suite):
@@ -264,7 +291,7 @@ def test_expectations_of_other_kinds_are_told_as_plainly(
 )
 def test_a_suite_that_is_none_is_refused(spec, parts, write, suite, wrong):
     suite["expectations"].append(wrong)
-    with pytest.raises(UsageError, match=r"expectation 19 of the suite 'pets' can't be read \(.+\): mend"):
+    with pytest.raises(UsageError, match=r"expectation 20 of the suite 'pets' can't be read \(.+\): mend"):
         run_suite(suite, read_metadata(spec, write(parts)))
 
 

@@ -11,7 +11,8 @@ from lightloop.config.metrics import METRICS
 from lightloop.config.schema import GateConfig
 from lightloop.errors import LightloopError
 from lightloop.evaluation.metrics import CLASSIFICATION, WeightedMetrics
-from lightloop.release.gate import Champion, Check, Evidence, Verdict, judge
+from lightloop.release.checks import Check, Service
+from lightloop.release.gate import Champion, Evidence, Verdict, judge
 
 N = 300
 CONFIG = GateConfig(
@@ -41,8 +42,37 @@ def evidence(right: float = 0.9, **changes: Any) -> Evidence:
         challenger=WeightedMetrics(labels_N, answers(labels_N, right)),
         baseline=WeightedMetrics(labels_N, answers(labels_N, 0.5)),
         champion=None,
+        comparison={"applies": False, "why": "Nothing stands in production."},
+        slices={"applies": True, "rows": []},
+        calibration=None,
+        service=Service(milliseconds=2.0, octets=1_000_000),
     )
     return replace(accepted, **changes)
+
+
+def compared(*, further: float = 1.0, protected: float = 1.0) -> dict[str, Any]:
+    """What comparison.json says, with corrected p values of "not worse by more than the margin"."""
+    gap = {"value": -0.2, "low": -0.3, "high": -0.1}
+    return {
+        "applies": True,
+        "metrics": [
+            {"metric": "accuracy", "margin": 0.01, **gap, "holm_worse": 0.9},
+            {"metric": "log_loss", "margin": 0.05, **gap, "holm_worse": further},
+        ],
+        "protected": [
+            {"column": "sex", "value": "w", "n": 40, "difference": gap, "holm_worse": protected},
+            {"column": "sex", "value": "m", "n": 60, "difference": {**gap, "value": 0.1}, "holm_worse": 1.0},
+        ],
+    }
+
+
+def grouped(value: float | None, p: float | None, role: str = "sensitive") -> dict[str, Any]:
+    """What slices.json says of one group."""
+    difference = {"metric": "accuracy", "value": value, "low": None, "high": None, "holm_worse": p}
+    return {
+        "applies": True,
+        "rows": [{"column": "sex", "role": role, "value": "w", "n": 40, "difference": difference}],
+    }
 
 
 def scorer(right: float, **options: Any) -> WeightedMetrics:
@@ -77,6 +107,8 @@ def test_acceptable_evidence_is_accepted_with_every_check_in_order() -> None:
         "bounds.accuracy",
         "bounds.log_loss",
         "baseline",
+        "latency",
+        "size",
         "explanation",
     ]
     assert verdict.word == "accepted"
@@ -84,7 +116,7 @@ def test_acceptable_evidence_is_accepted_with_every_check_in_order() -> None:
 
 def test_checks_are_json_with_everything_that_the_report_shows() -> None:
     for check in json.loads(json.dumps(judge(CONFIG, evidence(), seed=0).as_json(), allow_nan=False)):
-        assert set(check) == {"name", "passed", "figures", "threshold", "source", "message"}
+        assert set(check) == {"name", "passed", "figures", "threshold", "source", "message", "warning"}
         assert check["source"]
         assert check["message"]
 
@@ -104,6 +136,8 @@ def test_checks_are_json_with_everything_that_the_report_shows() -> None:
         ({"explanation": {"methods": {"grad_cam": {"trusted": False}}}}, "explanation"),
         ({"explanation": {"methods": {}}}, "explanation"),
         ({"champion": champion(1.0)}, "champion"),
+        ({"service": Service(milliseconds=100.1, octets=1)}, "latency"),
+        ({"service": Service(milliseconds=1.0, octets=200_000_001)}, "size"),
         ({"champion": Champion("v0.1.0", None, "it knows d")}, "champion"),
     ],
 )
@@ -210,3 +244,76 @@ def test_message_of_the_comparison_has_figure_and_threshold() -> None:
     message = check(judge(CONFIG, evidence(champion=champion(0.95)), seed=0), "champion").message
     assert message.startswith("Accuracy is 0.05 worse than v0.1.0; at 95% confidence the difference is at least -0.0")
     assert message.endswith(", and at least -0.01 is needed")
+
+
+WITH_MORE = CONFIG.model_copy(update={"further": {"log_loss": 0.05}, "protected_margin": 0.05, "max_ece": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("p", "failing"),
+    [({"further": 0.049}, "further"), ({"further": 0.051}, None), ({"protected": 0.049}, "protected")],
+)
+def test_a_champion_that_is_significantly_better_somewhere_refuses(p: dict[str, float], failing: str | None) -> None:
+    config = WITH_MORE.model_copy(update={"max_ece": None})
+    verdict = judge(config, evidence(champion=champion(0.9), comparison=compared(**p)), seed=0)
+    assert [check.name for check in verdict.failed] == ([failing] if failing else [])
+    assert {"further", "protected"} <= {check.name for check in verdict.checks}
+    if failing == "protected":
+        message = check(verdict, "protected").message
+        assert message == "Accuracy is worse than the champion by more than 0.05: sex w by 0.2"
+    if failing == "further":
+        assert check(verdict, "further").message.endswith("Log loss by 0.2")
+
+
+def test_without_further_metrics_the_champion_is_not_asked_about_any() -> None:
+    verdict = judge(CONFIG, evidence(champion=champion(0.9), comparison=compared(further=0.001)), seed=0)
+    assert "further" not in [check.name for check in verdict.checks]
+
+
+@pytest.mark.parametrize(
+    ("value", "p", "passed"),
+    [(-0.06, 0.01, True), (-0.2, 0.01, False), (-0.2, 0.06, True), (None, None, True), (0.2, 0.001, True)],
+)
+def test_without_a_champion_a_worse_group_is_a_warning_or_a_refusal(value: Any, p: Any, *, passed: bool) -> None:
+    config = CONFIG.model_copy(update={"protected_margin": 0.1})
+    slices = grouped(value, p)
+    verdict = judge(config, evidence(slices=slices), seed=0)
+    assert check(verdict, "protected").passed is passed
+    assert check(verdict, "protected").warning
+    assert verdict.accepted  # a warning refuses nobody
+    strict = judge(config.model_copy(update={"without_champion": "check"}), evidence(slices=slices), seed=0)
+    assert strict.accepted is passed
+
+
+def test_only_sensitive_columns_are_protected() -> None:
+    verdict = judge(CONFIG, evidence(slices=grouped(-0.5, 0.001, role="slice")), seed=0)
+    assert "protected" not in [check.name for check in verdict.checks]
+
+
+@pytest.mark.parametrize(
+    ("calibration", "passed"),
+    [
+        ({"ece": estimate(0.1)}, True),
+        ({"after": {"ece": estimate(0.11)}}, False),
+        ({"ece": estimate(None)}, False),
+        (None, True),  # from metrics.json
+        ({"applies": False, "why": "x"}, True),
+    ],
+)
+def test_the_calibration_error_is_that_of_the_released_probabilities(calibration: Any, *, passed: bool) -> None:
+    metrics = {"metrics": {"accuracy": estimate(0.9), "log_loss": estimate(0.3), "ece": estimate(0.02)}}
+    verdict = judge(WITH_MORE, evidence(metrics=metrics, calibration=calibration), seed=0)
+    assert check(verdict, "calibration").passed is passed
+    assert check(verdict, "calibration").threshold == 0.1
+
+
+def test_a_bound_without_a_calibration_error_is_no_pass() -> None:
+    with pytest.raises(LightloopError, match=r"gate\.max_ece is set, but the evidence has no calibration error"):
+        judge(WITH_MORE, evidence(), seed=0)
+
+
+def test_a_measured_time_is_in_no_file() -> None:
+    slow, slower = (
+        judge(CONFIG, evidence(service=Service(milliseconds, 1)), seed=0).as_json() for milliseconds in (3.0, 4.0)
+    )
+    assert slow == slower

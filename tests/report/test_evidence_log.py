@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import wandb
+from judged import INTERVAL, make_judged
 from PIL import Image
 from wandb_reader import RunFile, read_runs
 
@@ -19,27 +19,24 @@ from lightloop.config.compose import compose_config, write_params
 from lightloop.config.schema import Config
 from lightloop.data.image.records import decode_image
 from lightloop.data.splits import read_splits
-from lightloop.files import write_json
 from lightloop.project import Project
 from lightloop.report.evidence_log import Prediction, choose_predictions, log_evidence
 from lightloop.tracking import fingerprint
 
-INTERVAL = {"value": 0.875, "low": 0.81, "high": 0.93}
 KEY = "0123456789" * 4
 # In a process of its own: W&B reads its environment once a process.
 LOG = """
 import sys
 from pathlib import Path
-from lightloop import tracking
 from lightloop.config.compose import read_params
 from lightloop.project import Project
 from lightloop.report.evidence_log import log_evidence
-tracking.FINISH_TIMEOUT = 3.0
+from lightloop.tracking import runs
+runs.FINISH_TIMEOUT = 3.0
 project = Project(Path(sys.argv[1]))
 log_evidence(read_params(project), project)
 assert "torch" not in sys.modules
 """
-UNDEFINED = {"value": None, "low": None, "high": None}
 
 
 class Hanging(http.server.BaseHTTPRequestHandler):
@@ -65,48 +62,12 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def judged(config: Config, project: Project) -> Project:
-    """A project with evidence about its 100 test records: every eighth is a mistake, always the next class."""
-    classes = config.data.classes
-    test = read_splits(config.data, project.root, config.seed)["test"]
-    labels = test.column("label").to_pylist()
-    predictions, probabilities = [], []
-    for row, label in enumerate(labels):
-        code = (classes.index(label) + (row % 8 == 0)) % len(classes)
-        top = 0.5 + row / 400
-        predictions.append(classes[code])
-        probabilities.append([top if k == code else (1 - top) / (len(classes) - 1) for k in range(len(classes))])
-    project.evaluation.mkdir(parents=True)
-    columns = {"id": test.column("id"), "label": labels, "prediction": predictions, "probabilities": probabilities}
-    columns["baseline_probabilities"] = probabilities
-    pq.write_table(pa.table(columns), project.predictions)
-    figures = {"n": 100, "confidence": 0.95, "resamples": 1000}
-    metrics = {"accuracy": INTERVAL, "auroc": UNDEFINED}
-    write_json(project.metrics, figures | {"metrics": metrics, "baseline": {"accuracy": INTERVAL | {"value": 0.75}}})
-    checks = [{"name": "parity", "passed": True}, {"name": "explanations", "passed": False}]
-    write_json(project.gate, {"verdict": "refused", "champion": None, "bundle_digest": "ab" * 32, "checks": checks})
-    project.bundle.mkdir(parents=True)
-    (project.bundle / "model.onnx").write_bytes(b"graph")
-    write_json(project.bundle / "hashes.json", {"model.onnx": "cd" * 32})
-    write_explanations(project, test.column("id").to_pylist()[:3])
-    return project
-
-
-def write_explanations(project: Project, ids: list[str]) -> None:
-    project.explanation_images.mkdir(parents=True)
-    records = []
-    for row, record in enumerate(ids):
-        files = {name: f"images/{row:03}-{name}.png" for name in ("input", "grad_cam", "gradient_shap")}
-        for shade, file in enumerate(files.values()):
-            Image.new("RGB", (8, 8), (row * 20, shade * 20, 0)).save(project.explanation / file)
-        picture = {"input": files.pop("input"), "overlays": files}
-        records.append({"id": record, "label": "bag", "prediction": "coat", "probability": 0.75} | picture)
-    methods = {"grad_cam": {"trusted": True}, "gradient_shap": {"trusted": False}}
-    write_json(project.explanation_result, {"n": len(ids), "records": records, "methods": methods})
+    return make_judged(config, project)
 
 
 def logged(config: Config, project: Project) -> RunFile:
     log_evidence(config, project)
-    [run] = read_runs(project.root)
+    [run] = [run for run in read_runs(project.root) if run.about["job"] == "evidence"]
     return run
 
 
@@ -160,10 +121,37 @@ def test_run_holds_all_the_evidence(config: Config, judged: Project, capfd: pyte
             source = Image.open(judged.explanation_images / f"{row:03}-{method}.png")
             assert shown.tobytes() == source.tobytes()
 
+
+@pytest.mark.usefixtures("offline")
+def test_bundle_and_report_are_versions_with_what_they_were_made_from(config: Config, judged: Project) -> None:
+    (judged.root / "data.dvc").write_text("outs:\n- md5: 0123456789abcdef.dir\n  path: data\n")
+    judged.reports.mkdir()
+    (judged.reports / "index.html").write_text("<p>site</p>")
+    log_evidence(config, judged)
+    by_job = {run.about["job"]: run for run in read_runs(judged.root)}
     # W&B adds an artifact for each logged table.
-    [bundle] = [artifact for artifact in run.artifacts if artifact["type"] == "model"]
-    assert bundle["name"] == "fashion-model"
-    assert "candidate" in bundle["aliases"]
+    made = {
+        (job, artifact["name"]): artifact
+        for job, run in by_job.items()
+        for artifact in run.artifacts
+        if artifact["type"] != "run_table"
+    }
+    assert {key: artifact["used"] for key, artifact in made.items()} == {
+        ("export", "fashion-data"): True,
+        ("export", "fashion-model"): False,
+        ("evidence", "fashion-model"): True,
+        ("evidence", "fashion-data"): True,
+        ("evidence", "fashion-report"): False,
+    }
+    data, report = made["export", "fashion-data"], made["evidence", "fashion-report"]
+    assert data["references"] == {"data": "dvc://data@0123456789abcdef.dir"}
+    assert data["metadata"]["data_version"] == "0123456789abcdef.dir"
+    assert report["files"]["site/index.html"].read_text() == "<p>site</p>"
+    assert report["files"]["evidence/gate.json"].read_bytes() == judged.gate.read_bytes()
+    assert not any(name.startswith("evidence/bundle") for name in report["files"])
+
+    bundle = made["export", "fashion-model"]
+    assert {"candidate", "bundle-abababababab"} <= set(bundle["aliases"])
     assert bundle["metadata"]["digest"] == "ab" * 32
     assert bundle["metadata"]["verdict"] == "refused"
     assert bundle["metadata"]["metrics"]["accuracy"] == INTERVAL
@@ -192,19 +180,19 @@ def test_predictions_come_with_the_image_that_the_model_saw(config: Config, judg
 @pytest.mark.usefixtures("offline")
 def test_name_that_wandb_would_refuse_becomes_one_that_it_takes(judged: Project) -> None:
     run = logged(compose_config(judged, ["name='shoes & bags/ü'"]), judged)
-    [name] = [artifact["name"] for artifact in run.artifacts if artifact["type"] == "model"]
-    assert name == "shoes---bags---model"
+    names = {artifact["name"] for artifact in run.artifacts if artifact["type"] in {"model", "report"}}
+    assert names == {"shoes---bags---model", "shoes---bags---report"}
 
 
 @pytest.mark.usefixtures("offline")
 def test_missing_evidence_costs_a_line(config: Config, judged: Project, capfd: pytest.CaptureFixture[str]) -> None:
     judged.gate.unlink()
-    run = logged(config, judged)
+    log_evidence(config, judged)
     shown = capfd.readouterr().err
     assert shown.startswith("W&B got no evidence: ")
     assert "gate.json is missing" in shown
     assert shown.count("\n") == 1
-    assert run.exit_code is not None
+    assert read_runs(judged.root) == []
 
 
 @pytest.mark.usefixtures("offline")
@@ -243,8 +231,8 @@ def test_server_that_refuses_or_hangs_costs_a_line_and_a_bounded_time(
 
     assert done.stderr.startswith(said)
     assert done.stderr.count("\n") == 1
-    [run] = read_runs(judged.root)
-    assert f"`wandb sync wandb/{run.folder.name}`" in done.stderr
+    [run] = [run for run in read_runs(judged.root) if run.about["job"] == "evidence"]
+    assert f"`lightloop sync` sends wandb/{run.folder.name} later" in done.stderr
     assert run.summary["gate/verdict"] == "refused"
     written = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert [file for file in written if KEY.encode() in file.read_bytes()] == []

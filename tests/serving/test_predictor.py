@@ -254,8 +254,43 @@ def test_damaged_hashes(bundle: Path, content: str, message: str) -> None:
 
 
 def test_bundle_of_another_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LightloopError, match="has format 2, but this Lightloop reads format 1: use the version"):
-        Predictor.load(write(tmp_path / "newer", format=2))
+    with pytest.raises(LightloopError, match="has format 3, but this Lightloop reads format 1 and 2: use the version"):
+        Predictor.load(write(tmp_path / "newer", format=3))
+
+
+def test_an_older_bundle_answers_the_most_probable_class(bundle: Path) -> None:
+    (found,) = Predictor.load(bundle).predict([encode((0, 0, 0), (6, 4))])
+    assert (found.label, found.level, found.abstains, found.possible) == ("dark", None, False, tuple(CLASSES))
+
+
+def test_rules_of_the_bundle_decide_and_doubt(tmp_path: Path) -> None:
+    # A "dark" that is wrong costs 50 times as much as another mistake.
+    costs = [[0, 1, 1], [50, 0, 1], [50, 1, 0]]
+    conformal = {
+        "score": "lac",
+        "n": [99],
+        "levels": [{"level": 0.9, "quantiles": [0.7]}, {"level": 0.99, "quantiles": [None]}],
+    }
+    rules = {"decision": {"name": "costs", "costs": costs}, "conformal": conformal, "abstain": {"name": "set"}}
+    predictor = Predictor.load(write(tmp_path / "bundle", format=2, calibration=rules))
+    pixels = np.full((1, 3, *SIZE), 90, np.uint8)
+    p_NK = probabilities(predictor, pixels)
+    assert p_NK[0].argmax() == CLASSES.index("dark")
+    (found,) = predictor.predict([encode((90, 90, 90), (6, 4))])
+    expected = min(range(3), key=lambda answer: sum(p_NK[0, actual] * costs[actual][answer] for actual in range(3)))
+    assert found.label == CLASSES[expected] != "dark"
+    assert found.probability == p_NK[0, expected]
+    assert found.possible == tuple(name for name, p in zip(CLASSES, p_NK[0], strict=True) if 1 - p <= 0.7)
+    assert found.abstains == (len(found.possible) != 1)
+    assert predictor.sets(p_NK, 0.99).all()
+    with pytest.raises(LightloopError, match=r"no conformal quantiles of level 0.5: the levels are 0.9, 0.99"):
+        predictor.sets(p_NK, 0.5)
+
+
+@pytest.mark.parametrize("rules", [{"decision": {"name": "dice"}}, {"limit": 1}])
+def test_rules_that_nobody_knows_are_refused(tmp_path: Path, rules: dict[str, Any]) -> None:
+    with pytest.raises(LightloopError, match=r"bundle\.json does not fit: calibration\."):
+        Predictor.load(write(tmp_path / "bundle", format=2, calibration=rules))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,18 @@ from lightloop.files import read_json
 from lightloop.stages.evaluate import evaluate
 from lightloop.tasks.checkpoint import build_network, checkpoint_extras, load_model
 
-FILES = ("predictions.parquet", "metrics.json", "classes.json", "confusion.csv", "mistakes.json", "horizons.json")
+FILES = (
+    "predictions.parquet",
+    "metrics.json",
+    "classes.json",
+    "confusion.csv",
+    "mistakes.json",
+    "horizons.json",
+    "slices.json",
+    "fairness.json",
+    "calibration.json",
+    "uncertainty.json",
+)
 
 
 def write_checkpoint(config, project, *, fill=None):

@@ -38,7 +38,12 @@ def test_it_leaves_the_evidence_of_a_sample(project):
     stand(config, project)
     explain(config, project)
     result = read_json(project.explanation_result)
-    assert list(result) == ["n", "noun", "score", "records", "methods", "control", "curves"]
+    assert list(result) == [
+        "n", "noun", "score", "records", "methods", "skipped", "agreement", "control", "curves",
+    ]  # fmt: skip
+    assert result["agreement"]["methods"] == list(config.explain.methods)
+    assert {record["kind"] for record in result["records"]} <= {"wrong", "borderline", "correct"}
+    assert all((record["kind"] == "wrong") is (record["label"] != record["prediction"]) for record in result["records"])
     assert result["n"] == len(result["records"]) == 10
     assert [record["label"] for record in result["records"]] == list(config.data.classes)
 
@@ -52,7 +57,7 @@ def test_it_leaves_the_evidence_of_a_sample(project):
         for name in pictures:
             with Image.open(project.explanation / name) as image:
                 assert image.size == (112, 112)
-    assert len(list(project.explanation_images.iterdir())) == 40
+    assert len(list(project.explanation_images.iterdir())) == 10 * (1 + len(config.explain.methods))
 
     with np.load(project.attributions) as arrays:
         assert arrays["ids"].tolist() == [record["id"] for record in result["records"]]
@@ -85,7 +90,7 @@ def test_the_same_input_gives_the_same_bytes(project):
     torch.rand(3), np.random.rand(3)
     explain(config, project)
     assert digests(project.explanation) == first
-    assert len(first) == 42
+    assert len(first) == 2 + 10 * (1 + len(config.explain.methods))
 
 
 def test_a_network_without_feature_maps_is_explained_by_gradients(project):
@@ -131,7 +136,8 @@ def test_a_table_is_explained_by_its_columns(other, project):
     stand(config, project)
     explain(config, project)
     result = read_json(project.explanation_result)
-    assert (result["noun"], result["score"], result["control"]) == ("columns", "probability", {})
+    assert (result["noun"], result["score"], list(result["control"])) == ("columns", "probability", ["blind"])
+    assert result["control"]["blind"]["fails_as_expected"] is True
     columns = [row["name"] for row in result["methods"]["kernel_shap"]["importance"]]
     assert set(columns) == set(config.data.features)
     assert result["methods"]["integrated_gradients"]["checks"]["completeness_error"]["value"] < 0.1
@@ -202,13 +208,70 @@ def test_a_forecast_is_explained_in_its_unit(other, project):
     ("overrides", "said"),
     [
         (["experiment=loans", "explain.methods=[grad_cam]"], "grad_cam, which is for image, but data=loans is tabular"),
-        (["explain.methods=[kernel_shap]"], "kernel_shap, which is for tabular or series, but data=fashion is image"),
+        (["explain.methods=[attention]"], "attention, which is for text or series, but data=fashion is image"),
+        (
+            ["experiment=spam", "explain=attention", "network.pooling=[mean]"],
+            "network=embedding_bag does not attend: say network.pooling=",
+        ),
+        (["experiment=spam", "explain.methods=[lime]"], "lime, which is for image or tabular or series, but data=spam"),
         (["network=mlp"], "network=mlp has no feature maps: say explain=gradients"),
     ],
 )
 def test_a_method_that_does_not_fit_is_refused(repository, overrides, said):
     with pytest.raises(UsageError, match=said):
         compose_config(repository, overrides)
+
+
+MANY = ["explain.records=4", "explain.perturbations=64", "explain.max_completeness_error=1e9"]
+
+
+@pytest.mark.slow
+def test_every_method_of_images_runs(project):
+    config = compose_config(project, ["explain=full", *FEW, *MANY])
+    stand(config, project)
+    explain(config, project)
+    result = read_json(project.explanation_result)
+    assert list(result["methods"]) == list(config.explain.methods)
+    assert result["skipped"] == {}
+    assert all(method["checks"] for method in result["methods"].values())
+    found = result["methods"]["grad_cam_plus_plus"]
+    assert found["layer"] in {row["layer"] for row in found["layers"]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("loans", ["explain=tabular_full", "network.hidden=[16]"]),
+        ("spam", ["explain=text_full", "preprocess.max_length=32"]),
+        ("co2", ["explain=series_full"]),
+        ("spam", ["network=transformer", "explain=attention", "preprocess.max_length=32"]),
+    ],
+)
+def test_every_method_of_other_modalities_runs(other, project, name, overrides):
+    config = other(name, *overrides, *MANY)
+    stand(config, project)
+    explain(config, project)
+    result = read_json(project.explanation_result)
+    assert list(result["methods"]) == list(config.explain.methods)
+    assert all(method["checks"] for method in result["methods"].values())
+    with np.load(project.attributions) as arrays:
+        assert all(np.isfinite(arrays[method]).all() for method in config.explain.methods)
+
+
+def test_channels_of_a_series_are_explained_one_by_one(other, project):
+    config = other("co2", "preprocess.calendar=[year]", "explain.methods=[occlusion]", "explain.records=4")
+    stand(config, project)
+    explain(config, project)
+    method = read_json(project.explanation_result)["methods"]["occlusion"]
+    names = ["value", "year (sine)", "year (cosine)"]
+    assert [row["name"] for row in method["channels"]] == names
+    for row in read_json(project.explanation_images / "records.json"):
+        by_channel = row["by_channel"]["occlusion"]
+        assert list(by_channel) == names
+        assert np.sum(list(by_channel.values()), 0) == pytest.approx(
+            row["attributions"]["occlusion"], rel=1e-3, abs=1e-5
+        )
 
 
 def test_lightning_is_not_loaded():

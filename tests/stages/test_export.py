@@ -25,6 +25,7 @@ def evaluated(finished: Project, tmp_path: Path) -> Project:
     shutil.copytree(finished.root / "data", root / "data")
     for part in ("training", "evaluation"):
         shutil.copytree(finished.root / "artifacts" / part, root / "artifacts" / part)
+    shutil.copy(finished.calibration, root / "artifacts")
     return Project(root)
 
 

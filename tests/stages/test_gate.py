@@ -63,13 +63,14 @@ def write_evidence(project: Project, config: Config) -> None:
     accuracy = float((probabilities_NK.argmax(1) == labels_N).mean())
     estimates = {name: {"value": value, "low": value, "high": value} for name, value in _metrics(accuracy).items()}
     write_json(project.metrics, {"n": len(test), "metrics": estimates})
+    write_json(project.slices, {"applies": True, "rows": []})
     write_json(project.parity, {"n": len(test), "max_difference": 0.0, "different_predictions": 0})
     write_json(project.validation_result, {"success": True, "suite": "fashion", "checks": []})
     write_json(project.explanation_result, {"methods": {"grad_cam": {"trusted": True}}})
 
 
 def _metrics(accuracy: float) -> dict[str, float]:
-    return {"accuracy": accuracy, "log_loss": 1.0}
+    return {"accuracy": accuracy, "log_loss": 1.0, "ece": 0.05}
 
 
 @pytest.fixture(scope="module")
@@ -111,15 +112,23 @@ def test_without_a_champion_the_baseline_decides(ready: Project, settings: Confi
     assert list(written) == ["verdict", "champion", "bundle_digest", "checks"]
     assert (written["verdict"], written["champion"]) == ("accepted", None)
     assert written["bundle_digest"] == verify_bundle(ready.bundle)
-    assert [check["name"] for check in written["checks"]][-2:] == ["baseline", "explanation"]
+    assert [check["name"] for check in written["checks"]][-4:] == [
+        "baseline",
+        "latency",
+        "size",
+        "explanation",
+    ]
+    assert read_json(ready.comparison) == {"applies": False, "why": "Nothing stands in production."}
 
 
 def test_the_same_inputs_give_the_same_bytes(ready: Project, settings: Config) -> None:
+    write_model(ready.champion_bundle, settings, ready.root, sharpness=0.1)
+    put_into_production(ready)
     gate(settings, ready)
-    first = ready.gate.read_bytes()
+    first, compared = ready.gate.read_bytes(), ready.comparison.read_bytes()
     ready.gate.unlink()
     gate(settings, ready)
-    assert ready.gate.read_bytes() == first
+    assert (ready.gate.read_bytes(), ready.comparison.read_bytes()) == (first, compared)
     assert str(ready.root) not in first.decode()
 
 
@@ -133,6 +142,14 @@ def test_better_than_the_champion_is_accepted(ready: Project, settings: Config) 
     against = next(check for check in written["checks"] if check["name"] == "champion")
     accuracy = read_json(ready.metrics)["metrics"]["accuracy"]["value"]
     assert against["figures"]["value"] == pytest.approx(accuracy - 0.1)  # a guess is right on a tenth of ten classes
+    comparison = read_json(ready.comparison)
+    assert (comparison["champion"], comparison["n"]) == ("v0.1.0", 100)
+    assert [row["metric"] for row in comparison["metrics"]] == ["accuracy", *settings.gate.further]
+    assert comparison["metrics"][0]["value"] == pytest.approx(accuracy - 0.1)
+    mcnemar = comparison["mcnemar"]
+    assert (mcnemar["challenger_only"] - mcnemar["champion_only"]) / 100 == pytest.approx(accuracy - 0.1)
+    assert mcnemar["p"] < 0.001
+    assert comparison["folds"] == {"applies": False, "why": "Not both of the two were trained on folds."}
 
 
 def test_worse_than_the_champion_is_refused_with_exit_code_3(ready: Project, settings: Config) -> None:
@@ -141,12 +158,16 @@ def test_worse_than_the_champion_is_refused_with_exit_code_3(ready: Project, set
     write_evidence(ready, settings)
     put_into_production(ready)
     with pytest.raises(
-        RefusedError, match=r"the gate refuses the challenger \(2 of 6 checks failed\): Accuracy is 0.1"
+        RefusedError, match=r"the gate refuses the challenger \([23] of \d+ checks failed\): Accuracy is 0.1"
     ):
         gate(settings, ready)
     written = read_json(ready.gate)
     assert written["verdict"] == "refused"
-    assert [check["name"] for check in written["checks"] if not check["passed"]] == ["bounds.accuracy", "champion"]
+    assert [check["name"] for check in written["checks"] if not check["passed"]] == [
+        "bounds.accuracy",
+        "champion",
+        "further",
+    ]
 
 
 def test_no_fail_records_the_refusal_only(ready: Project, settings: Config) -> None:
@@ -245,3 +266,29 @@ def test_a_bundle_of_another_format_is_refused(ready: Project, settings: Config)
     (ready.bundle / HASHES).write_text(json.dumps(hash_files(ready.bundle)))
     with pytest.raises(LightloopError, match="format 99"):
         gate(settings, ready)
+
+
+def test_folds_of_both_are_compared(ready: Project, settings: Config) -> None:
+    write_model(ready.champion_bundle, settings, ready.root, sharpness=0.3)
+    put_into_production(ready)
+    members = [{"fold": k, "seed": 0, "held_out": f"h{k}", "metrics": {"accuracy": 0.7 + 0.01 * k}} for k in range(5)]
+    folds = {"drawn": True, "ratio": 0.25, "metrics": {"accuracy": {}}, "members": members}
+    write_json(ready.champion_folds, folds)
+    better = [{**row, "metrics": {"accuracy": 0.75 + 0.011 * row["fold"]}} for row in members]
+    write_json(ready.folds_result, {**folds, "members": better})
+    gate(settings, ready)
+    found = read_json(ready.comparison)["folds"]
+    assert found["value"] == pytest.approx(0.052)
+    assert found["low"] < found["value"] < found["high"]
+    assert found["p"] < 0.001
+    write_json(ready.folds_result, {**folds, "members": better[1:]})
+    gate(settings, ready)
+    assert read_json(ready.comparison)["folds"]["why"] == "The two did not hold out the same records."
+
+
+def test_a_further_metric_of_another_problem_is_refused(ready: Project, settings: Config) -> None:
+    write_model(ready.champion_bundle, settings, ready.root, sharpness=0.3)
+    put_into_production(ready)
+    other = settings.model_copy(update={"gate": settings.gate.model_copy(update={"further": {"rmse": 0.1}})})
+    with pytest.raises(UsageError, match=r"gate\.further names rmse, which is no metric of classification"):
+        gate(other, ready)

@@ -51,7 +51,7 @@ def test_bad_data_is_refused_with_examples_and_leaves_earlier_results(checked, c
     earlier = files_below(checked.root / "artifacts")
     change(checked, config, 3, label="hat")
     change(checked, config, 4, image={"bytes": b"broken", "path": "x.png"})
-    with pytest.raises(RefusedError, match=r"the data check failed: 2 of 18 expectations were not met; see \S+ "):
+    with pytest.raises(RefusedError, match=r"the data check failed: 2 of 20 expectations were not met; see \S+ "):
         validate(config, checked)
     assert files_below(checked.root / "artifacts") == earlier
     refused = files_below(checked.scratch / "validation")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from gan_world import tiny_config, tiny_project
+from learning_cases import GANS
 
 from lightloop.data.batches import Batch
 from lightloop.data.image.generation import GenerationPreprocessor
@@ -13,13 +14,6 @@ from lightloop.project import Project
 from lightloop.tasks.checkpoint import load_model
 from lightloop.tasks.gan import DISCRIMINATOR_LOSSES, GENERATOR_LOSSES, Gan
 from lightloop.training.member import train_member
-
-WAYS = [
-    ("logistic", "batch", "none"),
-    ("hinge", "spectral", "none"),
-    ("logistic", "none", "r1"),
-    ("wasserstein", "none", "gradient"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +31,7 @@ def state_of(path: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("loss", "norm", "penalty"), WAYS)
+@pytest.mark.parametrize(("loss", "norm", "penalty"), GANS)
 def test_its_images_come_closer_to_the_real_ones(project: Project, tmp_path: Path, loss, norm, penalty):
     chosen = (f"task.loss={loss}", f"task.norm={norm}", f"task.penalty={penalty}", "task.decay=0.9")
     member = fitted(project, tmp_path, *chosen, "trainer.max_epochs=25", "trainer.patience=25")

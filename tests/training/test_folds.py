@@ -66,12 +66,12 @@ def test_what_was_killed_in_the_middle_goes_on(project: Project, two_by_two: Con
 
     def counted(config, *rest, **options):
         if len(trained) == 3:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("before the fourth member")
         trained.append(config.seed)
         return original(config, *rest, **options)
 
     monkeypatch.setattr(member_module, "fit", counted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="before the fourth member"):
         folds(two_by_two, project)
     assert not project.folds_result.exists()
     trained.clear()

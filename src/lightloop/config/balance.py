@@ -38,10 +38,13 @@ class Balance(Frozen):
     """What makes rare classes count, on the training records alone.
 
     `class_weights` weighs the loss, `weighted_sampler` draws each class alike, `oversample` repeats records of rare
-    classes, `undersample` leaves out records of frequent ones.
+    classes, `undersample` leaves out records of frequent ones. `reweighing` draws records as often as makes the class
+    independent of the group that the sensitive column `by` names, by default the first of the data spec (Kamiran &
+    Calders 2012).
     """
 
-    name: Literal["none", "class_weights", "weighted_sampler", "oversample", "undersample"] = "none"
+    name: Literal["none", "class_weights", "weighted_sampler", "oversample", "undersample", "reweighing"] = "none"
+    by: str | None = None
 
 
 def check_balance(clean: Clean, balance: Balance, spec: DataSpec) -> None:
@@ -55,6 +58,18 @@ def check_balance(clean: Clean, balance: Balance, spec: DataSpec) -> None:
         raise ValueError(
             f"balance={balance.name} is for classes, but data={spec.name} is {spec.problem}: say balance=none"
         )
+    sensitive = spec.with_role("sensitive")
+    if balance.name == "reweighing" and not sensitive:
+        raise ValueError(
+            f"balance=reweighing is by a sensitive column, but data={spec.name} has none: say balance=none"
+        )
+    if balance.name == "reweighing" and balance.by not in (None, *sensitive):
+        raise ValueError(
+            f"balance.by is {balance.by!r}, which is no sensitive column of data={spec.name}: "
+            f"say one of {', '.join(sensitive)}"
+        )
+    if balance.name != "reweighing" and balance.by is not None:
+        raise ValueError(f"balance.by is for balance=reweighing, not for balance={balance.name}: leave it out")
     asked = {"missing": clean.missing == "drop", "outliers": clean.outliers != "keep"}
     asked["duplicates"] = clean.duplicates == "near"
     for name, wanted in asked.items():

@@ -4,33 +4,53 @@ There is no second list: a component that the schema knows is in the catalogue.
 """
 
 import inspect
+import re
 import types
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from lightloop.config.explain import METHODS as EXPLAIN_METHODS
+from lightloop.config.methods import METHODS, NO_METHOD
 from lightloop.config.metrics import METRICS
 from lightloop.config.schema import Config
+from lightloop.config.search import QUERIES, Choices, Layers, Range, SweepConfig
 from lightloop.config.signature import components
 from lightloop.errors import UsageError
 
 PLURALS = {
     "average": "averages",
+    "category": "categories",
+    "dimension": "dimensions",
     "ensemble": "ensembles",
+    "gan_loss": "gan_losses",
+    "gan_penalty": "gan_penalties",
     "loss": "losses",
     "metric": "metrics",
     "network": "networks",
     "optimizer": "optimizers",
+    "pruner": "pruners",
+    "query": "queries",
+    "sampler": "samplers",
     "scheduler": "schedulers",
+    "switch": "switches",
     "task": "tasks",
+    "vocabulary": "vocabularies",
+    **{
+        name: f"{name}s"
+        for name in METHODS
+        if name not in ("category", "gan_loss", "gan_penalty", "missing", "query", "switch", "transfer", "vocabulary")
+    },
 }
 ROOMS = {"network": "networks", "task": "tasks"}
+# Sections of a docstring that say nothing to a reader of the page, and those that describe settings.
+UNREAD, SETTINGS = ("Raises", "Returns", "Examples"), ("Args", "Attributes")
 
 
 @dataclass(frozen=True)
@@ -38,37 +58,51 @@ class Entry:
     """One thing that a config can name.
 
     Attributes:
-        name: as it is written: `GROUP=NAME` where `configs/GROUP/NAME.yaml` exists, else `GROUP.name`.
+        name: as it is written in a config.
         summary: what it is, in a sentence.
         options: its settings, by name: the values that they can take, and the default where there is one.
         traits: what it is for, such as the modalities of a network.
-        files: names of the YAML files of `configs/GROUP/` that choose it.
+        chosen: how a person chooses it, such as `network=mlp` where `configs/network/mlp.yaml` says that name.
+        details: what its docstring says beyond the summary.
+        notes: what its docstring says of each setting.
     """
 
     name: str
     summary: str
     options: dict[str, str]
     traits: dict[str, Any]
-    files: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
+    details: str = ""
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 def catalogue(configs: Path) -> dict[str, list[Entry]]:
-    """All entries by group, in the order of the config.
+    """All entries by group, in the order of the config; then what sweeps can name, and methods inside of groups.
 
     Args:
         configs: the project's `configs/`, whose YAML files are named beside the entries.
     """
     found: dict[str, list[Entry]] = {}
-    for group, field in Config.model_fields.items():
+    for group, info in Config.model_fields.items():
         if group in ROOMS:
             found[group] = [_component(configs, group, name) for name in components(ROOMS[group])]
-        elif models := _models(field.annotation):
-            found[group] = [_entry(configs, group, model, name) for model in models for name in _names(group, model)]
+        elif models := _models(info.annotation):
+            found[group] = [
+                _entry(model, name, _files(configs, group, name)) for model in models for name in _names(group, model)
+            ]
+    found["explain"] += [
+        Entry(name, traits.summary, {}, {"modalities": traits.modalities, "needs": traits.needs or "nothing"})
+        for name, traits in EXPLAIN_METHODS.items()
+    ]
     found["metric"] = [
         Entry(name, metric.meaning, {}, {"direction": metric.direction, "unit": metric.unit})
         for name, metric in METRICS.items()
     ]
-    return found
+    for group in ("sampler", "pruner"):
+        models = _models(SweepConfig.model_fields[group].annotation)
+        found[group] = [_entry(model, name, (f"{group}={name}",)) for model in models for name in _names(group, model)]
+    found["dimension"] = [_entry(model, model.__name__.lower(), ()) for model in (Choices, Range, Layers)]
+    return found | {group: _methods(group) for group in METHODS}
 
 
 def plural(group: str) -> str:
@@ -118,16 +152,17 @@ def print_catalogue(found: dict[str, list[Entry]], group: str | None) -> None:
             table.add_row(plural(name), ", ".join(entry.name for entry in entries))
     else:
         chosen = group_named(group, list(found))
-        table = Table("name", "what", "settings", "configs", box=SIMPLE_HEAD, show_lines=True)
+        table = Table("name", "what", "settings", "chosen by", box=SIMPLE_HEAD, show_lines=True)
         for entry in found[chosen]:
             about = "; ".join(
                 [entry.summary, *(f"{key.replace('_', ' ')}: {_words(value)}" for key, value in entry.traits.items())]
             )
-            settings = "\n".join(f"{name}: {value}" for name, value in entry.options.items())
-            # Text, since a bracket would be read as markup.
-            table.add_row(
-                entry.name, Text(about), Text(settings), "\n".join(f"{chosen}={file}" for file in entry.files)
+            settings = "\n".join(
+                f"{name}: {value}" + (f"; {entry.notes[name]}" if name in entry.notes else "")
+                for name, value in entry.options.items()
             )
+            # Text, since a bracket would be read as markup.
+            table.add_row(entry.name, Text(about), Text(settings), Text("\n".join(entry.chosen)))
     Console().print(table)
 
 
@@ -138,27 +173,31 @@ def to_markdown(found: dict[str, list[Entry]]) -> str:
         "",
         "Generated from the schema by `lightloop list --markdown`; a test keeps it up to date.",
         "`lightloop list GROUP` prints one group, `lightloop run GROUP=NAME` chooses,",
-        "`lightloop run GROUP.SETTING=VALUE` sets.",
+        "`lightloop run GROUP.SETTING=VALUE` sets. Beside each name stands how it is chosen.",
         "",
     ]
     for group, entries in found.items():
         lines += [f"## {plural(group)}", ""]
         for entry in entries:
-            files = [f"`{group}={file}`" for file in entry.files]
-            lines += [f"### {entry.name}", "", " ".join([entry.summary, *files]), ""]
-            rows = [*entry.traits.items(), *entry.options.items()]
+            chosen = [f"`{words}`" for words in entry.chosen]
+            lines += [f"### {entry.name}", "", " ".join([entry.summary, *chosen]), ""]
+            lines += [entry.details, ""] if entry.details else []
+            lines += [f"- {name.replace('_', ' ')}: {_words(value)}" for name, value in entry.traits.items()]
             lines += [
-                f"- {name.replace('_', ' ') if name in entry.traits else f'`{name}`'}: {_words(value)}"
-                for name, value in rows
+                f"- `{name}`: {value}" + (f"; {entry.notes[name]}" if name in entry.notes else "")
+                for name, value in entry.options.items()
             ]
-            lines += [""] if rows else []
+            lines += [""] if entry.traits or entry.options else []
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _component(configs: Path, group: str, name: str) -> Entry:
     component = components(ROOMS[group])[name]
     traits = {key: value for key, value in component.traits.items() if value not in (False, None)}
-    return Entry(name, component.summary, _options(component.model), traits, _files(configs, group, name))
+    _, details, notes = _described(component.model)
+    return Entry(
+        name, component.summary, _options(component.model), traits, _files(configs, group, name), details, notes
+    )
 
 
 def _names(group: str, model: type[BaseModel]) -> tuple[str, ...]:
@@ -167,22 +206,98 @@ def _names(group: str, model: type[BaseModel]) -> tuple[str, ...]:
     return (tag and get_args(tag.annotation)) or (group,)
 
 
-def _entry(configs: Path, group: str, model: type[BaseModel], name: str) -> Entry:
+def _entry(model: type[BaseModel], name: str, chosen: tuple[str, ...]) -> Entry:
+    summary, details, notes = _described(model)
+    return Entry(name, summary, _options(model), {}, chosen, details, notes)
+
+
+def _described(model: type[BaseModel]) -> tuple[str, str, dict[str, str]]:
+    r"""From a docstring: its first paragraph, the others, and what it says of each setting.
+
+    Examples:
+        >>> from lightloop.config.base import Frozen
+        >>> knife = type("Knife", (Frozen,), {"__doc__": "Cuts.\n\nArgs:\n    length, width: in\n        mm."})
+        >>> _described(knife)
+        ('Cuts.', '', {'length': 'in mm.', 'width': 'in mm.'})
+    """
     # Not the docstring of the class that it inherits from.
-    summary = inspect.cleandoc(vars(model).get("__doc__") or "").split("\n\n")[0].replace("\n", " ")
-    return Entry(name, summary, _options(model), {}, _files(configs, group, name))
+    first, *rest = inspect.cleandoc(vars(model).get("__doc__") or "").split("\n\n")
+    details: list[str] = []
+    notes: dict[str, str] = {}
+    for paragraph in rest:
+        section = paragraph.partition(":\n")[0]
+        if section in SETTINGS:
+            for names, text in re.findall(r"^    (\w[\w, ]*): (.*(?:\n     .*)*)", paragraph, re.MULTILINE):
+                notes |= dict.fromkeys(names.split(", "), " ".join(text.split()))
+        elif section not in UNREAD:
+            details.append(" ".join(paragraph.split()))
+    return " ".join(first.split()), "\n\n".join(details), notes
 
 
 def _files(configs: Path, group: str, name: str) -> tuple[str, ...]:
-    """The YAML files of a group that choose `name`, by their own first setting, without composing them."""
+    """How YAML files choose `name` for a group, by their own first setting, without composing them."""
     key = "modality" if group == "data" else "name"
-    wanted = {f"{key}: {name}"}
     found = []
     for path in sorted((configs / group).glob("*.yaml")):
         settings = [line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
-        if wanted & set(settings):
-            found.append(path.stem)
+        if f"{key}: {name}" in settings:
+            found.append(f"{group}={path.stem}")
     return tuple(found)
+
+
+def _methods(group: str) -> list[Entry]:
+    """The methods of a kind: the names that the settings of its keys allow, and where each can be chosen."""
+    chosen: dict[str, list[str]] = {}
+    owners: dict[str, list[str]] = {}
+    for key in METHODS[group].keys:
+        for name, words, owner in _allowed(key):
+            chosen.setdefault(name, []).append(words)
+            owners.setdefault(name, []).append(owner)
+    return [
+        Entry(
+            name,
+            METHODS[group].meanings.get(name, ""),
+            {},
+            {"of": tuple(dict.fromkeys(owner for owner in owners[name] if owner))} if any(owners[name]) else {},
+            tuple(dict.fromkeys(chosen[name])),
+        )
+        for name in chosen
+    ]
+
+
+def _allowed(key: str) -> Iterator[tuple[str, str, str]]:
+    """The methods that a setting allows: name, how it is chosen, and the member of the group that has it."""
+    if key.startswith("label-next"):
+        yield from ((name, f"{key}={name}", "") for name in QUERIES)
+        return
+    group, *path = key.split(".")
+    for owner in _models(Config.model_fields[group].annotation):
+        models, (*inner, last) = [owner], path
+        for part in inner:
+            models = [below for model in models for below in _models(model.model_fields[part].annotation)]
+        of = "" if group in ("data", "clean", "trainer") else str(_names(group, owner)[0])
+        for model in models:
+            names = [name for name in model.model_fields if name not in ("name", "mixed")] if last == "*" else [last]
+            for name in names:
+                if name not in model.model_fields:
+                    continue
+                setting = ".".join([group, *inner, name])
+                annotation = model.model_fields[name].annotation
+                literals = [value for value in _literals(annotation) if value not in NO_METHOD]
+                if not literals:
+                    yield name, f"{setting}=true" if annotation is bool else setting, of
+                several = get_origin(annotation) is tuple
+                for value in literals:
+                    yield value, f"{setting}=[{value}]" if several else f"{setting}={value}", of
+
+
+def _literals(annotation: Any) -> Iterator[str]:
+    """The words among the values that an annotation allows."""
+    if get_origin(annotation) is Literal:
+        yield from (value for value in get_args(annotation) if isinstance(value, str))
+    else:
+        for part in get_args(annotation):
+            yield from _literals(part)
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -209,13 +324,15 @@ def _kinds(annotation: Any) -> Iterator[str]:
     elif isinstance(annotation, types.UnionType) or str(get_origin(annotation)) == "typing.Union":
         for part in get_args(annotation):
             yield from _kinds(part)
-    elif str(get_origin(annotation)) == "typing.Annotated":
+    elif get_origin(annotation) is Annotated:
         yield from _kinds(get_args(annotation)[0])
     elif annotation is type(None) or annotation is None:
         yield "null"
     elif get_origin(annotation) in (tuple, list):
         inner = [part for part in get_args(annotation) if part is not Ellipsis]
         yield f"list of {' or '.join(dict.fromkeys(kind for part in inner for kind in _kinds(part)))}"
+    elif get_origin(annotation) is dict:
+        yield "values by name"
     else:
         yield {int: "whole number", float: "number", str: "text", bool: "true or false"}.get(annotation, "settings")
 

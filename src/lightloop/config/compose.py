@@ -9,6 +9,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from lightloop.config.files import digest_files
 from lightloop.config.schema import Config
 from lightloop.errors import UsageError
 from lightloop.files import write_text
@@ -32,9 +33,10 @@ def compose_config(project: Project, overrides: Sequence[str] = ()) -> Config:
 
     Raises:
         UsageError: an unknown group, option or key, a wrong type, an impossible combination; names the nearest
-            valid name.
+            valid name. Or a file that the config names is missing.
     """
-    return validate_config(_compose(project.configs, [_as_hydra(project.configs, text) for text in overrides]))
+    config = validate_config(_compose(project.configs, [_as_hydra(project.configs, text) for text in overrides]))
+    return config.model_copy(update={"files": digest_files(config, project.root)})
 
 
 def validate_config(raw: Any) -> Config:

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lightloop.config.base import Frozen
+from lightloop.config.base import Count, Frozen
+from lightloop.config.metamorphic import Metamorphic, check_metamorphic
 
 Role = Literal["feature", "target", "auxiliary", "group", "time", "sensitive", "slice", "ignored"]
 Kind = Literal["number", "category", "ordered"]
@@ -46,7 +47,14 @@ class DataSpec(Frozen):
     `path` is the file or folder that DVC versions; `files` are relative to it. `columns` gives each column that is
     read its role. `classes` are the label names, in the order of the outputs. `unlabelled` is a file of records
     without a label, which needs no target column; records of the training file whose label is empty are unlabelled
-    as well.
+    as well: nothing is trained or tested on them but by `semi`.
+    `leakage_limit` is the cross-validated AUROC (classes) or R2 (numbers) with which no single feature, token or
+    property of a record may predict the target alone: the data check refuses what does. Null looks for none.
+    `favourable` is the class that people want to be given, such as the approval of a loan: fairness is about it. `bins`
+    divides numbers of sensitive and slice columns at the values that it gives, for groups to be compared (at their
+    quartiles where it says nothing). `block` is how many records that follow each other in time are drawn together when
+    intervals are made; null stands for the cube root of their number.
+    `metamorphic` says what changes of a record must do to the answer; the audit checks it.
     """
 
     name: str
@@ -56,8 +64,13 @@ class DataSpec(Frozen):
     unlabelled: str | None = None
     columns: dict[str, Column]
     classes: tuple[str, ...] = ()
+    favourable: str | None = None
+    bins: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    block: Count | None = None
     split: Split = Split()
     expectations: str
+    leakage_limit: Annotated[float, Field(gt=0.5, le=1)] | None = 0.95
+    metamorphic: tuple[Metamorphic, ...] = ()
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -72,21 +85,47 @@ class DataSpec(Frozen):
         targets = self.with_role("target")
         if len(targets) != 1 and not (self.problem == "generation" and not targets):
             raise ValueError(f"data.columns must name exactly one target, but names {', '.join(targets) or 'none'}")
-        if self.problem == "classification" and len(self.classes) < 2:
-            raise ValueError("data.classes must name at least two classes")
-        if len(set(self.classes)) != len(self.classes):
-            raise ValueError("data.classes names a class twice: each must stand there once")
         if "train" not in self.files:
             raise ValueError("data.files must name a train file")
+        for policy, role in (("group", "group"), ("time", "time")):
+            if self.split.policy == policy and not self.with_role(role):  # type: ignore[arg-type]
+                raise ValueError(f"data.split.policy is {policy}, but data.columns gives no column the role {role}")
         for part, share in (("test", self.split.test), ("validation", self.split.validation)):
             if (share == "predefined") != (part in self.files):
                 raise ValueError(
                     f"data.split.{part} and data.files disagree: give a {part} file with `{part}: predefined`, "
                     f"or no {part} file with a share such as `{part}: 0.2`"
                 )
-        for policy, role in (("group", "group"), ("time", "time")):
-            if self.split.policy == policy and not self.with_role(role):  # type: ignore[arg-type]
-                raise ValueError(f"data.split.policy is {policy}, but data.columns gives no column the role {role}")
+        return self
+
+    @model_validator(mode="after")
+    def _classes(self) -> Self:
+        if self.problem == "classification" and len(self.classes) < 2:
+            raise ValueError("data.classes must name at least two classes")
+        if self.problem not in ("classification", "generation") and (self.classes or self.unlabelled):
+            name = "classes" if self.classes else "unlabelled"
+            raise ValueError(f"data.{name} is for classification, but data.problem is {self.problem}: leave it out")
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("data.classes names a class twice: each must stand there once")
+        return self
+
+    @model_validator(mode="after")
+    def _compared_groups(self) -> Self:
+        if self.favourable is not None and self.favourable not in self.classes:
+            raise ValueError(
+                f"data.favourable is {self.favourable!r}, which is none of data.classes "
+                f"({', '.join(self.classes) or 'none'}): name one of them, or leave it out"
+            )
+        for name, edges in self.bins.items():
+            if name not in self.with_role("sensitive", "slice"):
+                raise ValueError(f"data.bins names {name!r}, which data.columns calls neither sensitive nor slice")
+            if not edges or list(edges) != sorted(set(edges)):
+                raise ValueError(f"data.bins.{name} is {list(edges)}: expected rising numbers, at least one")
+        return self
+
+    @model_validator(mode="after")
+    def _checks(self) -> Self:
+        check_metamorphic(self)
         return self
 
     def with_role(self, *roles: Role) -> list[str]:
@@ -109,12 +148,14 @@ class DataSpec(Frozen):
         return self.with_role("target")[0]
 
 
-def one_feature(spec: DataSpec, what: str) -> None:
-    """Check that a record is one column.
+def one_feature(spec: DataSpec, what: str, problems: tuple[Problem, ...]) -> None:
+    """Check that a record is one column, and that the problem is one that is solved for such records.
 
     Raises:
-        ValueError: it is none, or several.
+        ValueError: it is none, or several; or another problem.
     """
+    if spec.problem not in problems:
+        raise ValueError(f"data.problem is {spec.problem}, but {what} are for {' or '.join(problems)}")
     if len(spec.features) != 1:
         named = ", ".join(spec.features) or "none"
         raise ValueError(f"data.columns must name exactly one feature for {what}, but names {named}")

@@ -17,7 +17,7 @@ class ImageSpec(DataSpec):
 
     @model_validator(mode="after")
     def _one_image(self) -> Self:
-        one_feature(self, "images")
+        one_feature(self, "images", ("classification", "generation"))
         return self
 
 

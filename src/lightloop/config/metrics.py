@@ -42,6 +42,33 @@ METRICS: dict[str, Metric] = {
             "The share of records whose most probable class is the label.",
         ),
         Metric(
+            "balanced_accuracy",
+            "Balanced accuracy",
+            "higher",
+            "share",
+            0,
+            1,
+            "The mean over classes of the share of their records that are recognised; guessing gives 1 / their number.",
+        ),
+        Metric(
+            "macro_precision",
+            "Macro precision",
+            "higher",
+            "share",
+            0,
+            1,
+            "The mean over classes of the share of right answers among those that name the class.",
+        ),
+        Metric(
+            "macro_recall",
+            "Macro recall",
+            "higher",
+            "share",
+            0,
+            1,
+            "The mean over classes of the share of their records that are recognised, which is balanced accuracy.",
+        ),
+        Metric(
             "macro_f1",
             "Macro F1",
             "higher",
@@ -59,6 +86,16 @@ METRICS: dict[str, Metric] = {
             1,
             "The chance that a record of a class gets a higher probability of it than a record of another class, "
             "mean over classes.",
+        ),
+        Metric(
+            "auprc",
+            "AUPRC",
+            "higher",
+            "share",
+            0,
+            1,
+            "Average precision: the precision at each recall, from the surest answer down; mean over classes, "
+            "so that a class of few records counts in full.",
         ),
         Metric(
             "log_loss",
@@ -86,6 +123,33 @@ METRICS: dict[str, Metric] = {
             0,
             1,
             "How far confidence and accuracy lie apart on average, over 15 bins of equal width.",
+        ),
+        Metric(
+            "mcc",
+            "Matthews correlation",
+            "higher",
+            "correlation",
+            -1,
+            1,
+            "The correlation of answers with labels; undefined where either names one class alone.",
+        ),
+        Metric(
+            "kappa",
+            "Cohen's kappa",
+            "higher",
+            "share",
+            -1,
+            1,
+            "The share of agreement of answers with labels that chance does not account for.",
+        ),
+        Metric(
+            "mse",
+            "MSE",
+            "lower",
+            "squared target's unit",
+            0,
+            None,
+            "The mean of squared errors.",
         ),
         Metric(
             "rmse",
@@ -193,9 +257,22 @@ METRICS: dict[str, Metric] = {
 
 # The metrics of each problem, in the order of display.
 OF_PROBLEM: dict[str, tuple[str, ...]] = {
-    "classification": ("accuracy", "macro_f1", "auroc", "log_loss", "brier", "ece"),
-    "regression": ("rmse", "mae", "r2", "mape"),
-    "forecasting": ("rmse", "mae", "r2", "mape", "smape", "mase", "coverage", "width"),
+    "classification": (
+        "accuracy",
+        "balanced_accuracy",
+        "macro_precision",
+        "macro_recall",
+        "macro_f1",
+        "auroc",
+        "auprc",
+        "log_loss",
+        "brier",
+        "ece",
+        "mcc",
+        "kappa",
+    ),
+    "regression": ("mse", "rmse", "mae", "r2", "mape"),
+    "forecasting": ("mse", "rmse", "mae", "r2", "mape", "smape", "mase", "coverage", "width"),
     "generation": ("frechet", "sample_precision", "sample_recall"),
 }
 

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lightloop.config.audit import AnyAudit, NoAudit
 from lightloop.config.balance import Balance, Clean, check_balance
-from lightloop.config.base import Count, Fraction, Frozen
+from lightloop.config.base import Count, Frozen
+from lightloop.config.calibration import AnyDecision, Argmax, CalibrationConfig, UncertaintyConfig, check_calibration
+from lightloop.config.explain import ExplainConfig, check_explain
 from lightloop.config.generation import SOLVED, check_generation
 from lightloop.config.image import ImageAugment, ImagePreprocess, ImageSpec
 from lightloop.config.losses import AnyLoss, check_heads, check_loss
@@ -32,9 +35,6 @@ from lightloop.config.training import (
     check_optimizer,
 )
 
-ExplainMethod = Literal["grad_cam", "gradient_shap", "integrated_gradients", "feature_ablation", "kernel_shap"]
-# Where a method says something; the others are for every modality.
-EXPLAIN_MODALITIES = {"grad_cam": ("image",), "kernel_shap": ("tabular", "series")}
 AnySpec = ImageSpec | TabularSpec | TextSpec | SeriesSpec
 AnyPreprocess = ImagePreprocess | TabularPreprocess | TextPreprocess | SeriesPreprocess
 
@@ -52,29 +52,39 @@ class NoTracking(Frozen):
 
 
 class WandbTracking(Frozen):
-    """Weights & Biases. `auto` is online when WANDB_API_KEY is set, else offline; WANDB_MODE wins over both."""
+    """Weights & Biases. `auto` is online when WANDB_API_KEY is set, else offline; WANDB_MODE wins over both.
+
+    `registry` is that of the entity's organization, in which releases are linked; null links none.
+    """
 
     name: Literal["wandb"]
     project: str
     entity: str | None = None
     mode: Literal["auto", "online", "offline", "disabled"] = "auto"
     init_timeout: Annotated[int, Field(ge=1)] = 20
-
-
-class ExplainConfig(Frozen):
-    """Which attributions to compute, on how many test records, and from when on a method is not to be trusted."""
-
-    methods: tuple[ExplainMethod, ...] = Field(min_length=1)
-    records: Annotated[int, Field(ge=1)]
-    steps: Annotated[int, Field(ge=8)]
-    samples: Annotated[int, Field(ge=2)]
-    perturbations: Annotated[int, Field(ge=16)] = 256
-    max_completeness_error: Annotated[float, Field(gt=0)]
-    max_randomised_correlation: Fraction
+    registry: str | None = "model"
 
 
 class GateConfig(Frozen):
-    """When a challenger may replace the champion. Bounds are minima or maxima as each metric's direction says."""
+    """When a challenger may replace the champion. Bounds are minima or maxima as each metric's direction says.
+
+    Attributes:
+        metric: that decides between challenger and champion.
+        margin: how much worse is still not worse, in the metric's unit; doubt refuses.
+        further: more metrics with their margins: refused where the challenger is significantly worse on one of them
+            (Holm over all).
+        confidence: of intervals and tests.
+        resamples: of the bootstrap.
+        bounds: by metric the least or the most.
+        max_parity_difference: between PyTorch and the exported graph.
+        max_ece: of the calibration error; null asks for nothing.
+        protected_margin: how much worse, on `metric`, the challenger may be than the champion in a group of a sensitive
+            column; without a champion, that group than the other records.
+        without_champion: what a group that is worse than the others by more than that is, where there is no champion.
+        smallest_group: records of a group of which something is said.
+        max_milliseconds: that the bundle may take for one record, the median of several.
+        max_megabytes: of the bundle.
+    """
 
     metric: str
     margin: Annotated[float, Field(ge=0)]
@@ -82,10 +92,19 @@ class GateConfig(Frozen):
     resamples: Annotated[int, Field(ge=100)]
     bounds: dict[str, float]
     max_parity_difference: Annotated[float, Field(gt=0)]
+    further: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    max_ece: Annotated[float, Field(gt=0)] | None = None
+    protected_margin: Annotated[float, Field(ge=0)] = 0.05
+    without_champion: Literal["check", "warning"] = "warning"
+    smallest_group: Annotated[int, Field(ge=5)] = 30
+    max_milliseconds: Annotated[float, Field(gt=0)] = 100.0
+    max_megabytes: Annotated[float, Field(gt=0)] = 200.0
 
     @model_validator(mode="after")
     def _known_metrics(self) -> Self:
-        for key, name in (("gate.metric", self.metric), *(("gate.bounds", name) for name in self.bounds)):
+        named = [("gate.metric", self.metric), *(("gate.bounds", name) for name in self.bounds)]
+        named += [("gate.further", name) for name in self.further]
+        for key, name in named:
             if name not in METRICS:
                 near = get_close_matches(name, METRICS, n=1)
                 hint = f": did you mean {near[0]!r}?" if near else "."
@@ -109,10 +128,14 @@ else:
 
 
 class Config(Frozen):
-    """Everything that a run needs to be told."""
+    """Everything that a run needs to be told.
+
+    `files` is not typed by a person: see `config.files`.
+    """
 
     name: str
     seed: Annotated[int, Field(ge=0, lt=2**31)]
+    files: dict[str, str] = Field(default_factory=dict)
     data: Annotated[AnySpec, Field(discriminator="modality")]
     clean: Clean = Clean()
     balance: Balance = Balance()
@@ -129,12 +152,16 @@ class Config(Frozen):
         NoAugment | ImageAugment | SeriesAugment | TabularAugment | TextAugment, Field(discriminator="name")
     ]
     tracking: Annotated[NoTracking | WandbTracking, Field(discriminator="name")]
+    audit: Annotated[AnyAudit, Field(discriminator="name")] = NoAudit()
     explain: ExplainConfig
     gate: GateConfig
     folds: Count = 1
     seeds: Count = 1
     ensemble: Annotated[AnyEnsemble, Field(discriminator="name")] = NoEnsemble()
     semi: Annotated[AnySemi, Field(discriminator="name")] = NoSemi()
+    calibration: CalibrationConfig = CalibrationConfig()
+    decision: Annotated[AnyDecision, Field(discriminator="name")] = Argmax()
+    uncertainty: UncertaintyConfig = UncertaintyConfig()
 
     @model_validator(mode="after")
     def _members(self) -> Self:
@@ -160,32 +187,15 @@ class Config(Frozen):
         check_optimizer(self.optimizer, self.trainer)
         check_series(self.data, self.preprocess)
         check_balance(self.clean, self.balance, self.data)
+        check_calibration(self)
         for group, name in (("preprocess", self.preprocess.name), ("augment", self.augment.name)):
             if name not in (self.data.modality, "none"):
                 raise ValueError(
                     f"{group}={name} is not for data={self.data.name}, which is {self.data.modality}: "
                     f"say {group}={self.data.modality}"
                 )
-        self._explainable(has_feature_maps=bool(network.get("has_feature_maps")))
+        check_explain(self.explain, self.data, self.network, has_feature_maps=bool(network.get("has_feature_maps")))
         return self
-
-    def _explainable(self, *, has_feature_maps: bool) -> None:
-        """Refuse attribution methods that say nothing here; generation is explained by its samples, not by methods."""
-        if self.data.problem == "generation":
-            return
-        for method in self.explain.methods:
-            modalities = EXPLAIN_MODALITIES.get(method, (self.data.modality,))
-            if self.data.modality not in modalities:
-                option = "default" if self.data.modality == "image" else self.data.modality
-                raise ValueError(
-                    f"explain.methods has {method}, which is for {_words(modalities)}, but data={self.data.name} is "
-                    f"{self.data.modality}: say explain={option}"
-                )
-        if "grad_cam" in self.explain.methods and not has_feature_maps:
-            raise ValueError(
-                f"explain.methods has grad_cam, but network={self.network.name} has no feature maps: "
-                "say explain=gradients, or take a convolutional network"
-            )
 
 
 def _mixes(augment: Any) -> bool:

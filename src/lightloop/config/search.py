@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from lightloop.config.base import Count, Frozen, Positive
+from lightloop.config.explain import METHODS
 
 if TYPE_CHECKING:
     from lightloop.config.schema import Config
@@ -117,8 +118,9 @@ def check_members(config: "Config") -> None:
         raise ValueError(f"ensemble={ensemble.name} needs members: say folds=5, or seeds=5, or both")
     if isinstance(ensemble, Stacking) and config.folds < 2:
         raise ValueError("ensemble=stacking learns from records that members were not trained on: say folds=5")
-    if "grad_cam" in config.explain.methods:
-        raise ValueError("explain.methods has grad_cam, but an ensemble has no feature maps: say explain=gradients")
+    maps = [method for method in config.explain.methods if METHODS[method].needs == "feature_maps"]
+    if maps:
+        raise ValueError(f"explain.methods has {maps[0]}, but an ensemble has no feature maps: say explain=gradients")
 
 
 def count_members(config: "Config") -> int:
@@ -131,6 +133,9 @@ def count_members(config: "Config") -> int:
         case _:
             return config.folds * config.seeds
 
+
+# What `lightloop label-next` can ask by; `search.active` says how.
+QUERIES = ("margin", "entropy", "least_confidence")
 
 # Sweeps.
 

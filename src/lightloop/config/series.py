@@ -35,7 +35,7 @@ class SeriesSpec(DataSpec):
     @model_validator(mode="after")
     def _one_series(self) -> Self:
         if self.problem != "forecasting":
-            one_feature(self, "series")
+            one_feature(self, "series", ("classification", "regression"))
             if self.resample or self.validation_from or self.test_from:
                 raise ValueError(
                     "data.resample, data.validation_from and data.test_from are for forecasting: "

@@ -18,7 +18,7 @@ class TextSpec(DataSpec):
 
     @model_validator(mode="after")
     def _one_text(self) -> Self:
-        one_feature(self, "texts")
+        one_feature(self, "texts", ("classification",))
         return self
 
 

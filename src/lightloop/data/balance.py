@@ -3,6 +3,8 @@
 Shapes: N records, K classes, D draws.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from imblearn.over_sampling import RandomOverSampler
@@ -32,6 +34,33 @@ def class_weights(targets_N: Tensor, classes: int) -> Tensor:
     weights = compute_class_weight("balanced", classes=present, y=targets)
     weights_K[torch.from_numpy(present)] = torch.from_numpy(weights).float()
     return weights_K
+
+
+def reweighing(targets_N: Tensor, groups: Sequence[object]) -> Tensor:
+    """The weight of each record (N,) that makes class and group independent: P(class) P(group) / P(class, group).
+
+    Records without a group weigh 1.
+
+    Args:
+        targets_N: classes, int64.
+        groups: of each record; None where it is not known.
+
+    Source: Kamiran & Calders 2012, Data preprocessing techniques for classification without discrimination.
+
+    Examples:
+        >>> reweighing(torch.tensor([1, 1, 0, 1, 0, 0]), ["a", "a", "a", "b", "b", "b"]).tolist()
+        [0.75, 0.75, 1.5, 1.5, 0.75, 0.75]
+    """
+    targets = targets_N.numpy()
+    known = np.array([group is not None and group == group for group in groups])  # noqa: PLR0124 - NaN
+    names = np.array([str(group) for group in groups])
+    weights = np.ones(len(targets))
+    for name in np.unique(names[known]):
+        inside = known & (names == name)
+        for target in np.unique(targets[inside]):
+            both = inside & (targets == target)
+            weights[both] = inside.sum() * (known & (targets == target)).sum() / (known.sum() * both.sum())
+    return torch.from_numpy(weights).float()
 
 
 def resampled_rows(targets_N: Tensor, method: str, seed: int) -> Tensor:

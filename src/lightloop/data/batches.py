@@ -5,8 +5,8 @@ Shapes: N records, B batch.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -19,7 +19,8 @@ class Batch(NamedTuple):
     Attributes:
         inputs: encoded records, (B, ...) each; what `Preprocessor.forward` takes.
         targets: (B,) int64 for classes, or (B, K) float32 where augmentation mixed them; (B, H) float32 for numbers.
-        auxiliary: targets of further heads, (B,) each; empty but for multi-task.
+        auxiliary: targets of further heads, (B,) each, or (B, K) shares of a head's classes where augmentation mixed
+            them; empty but for multi-task.
         seed: of all that is drawn for this batch. It depends on the run's seed, the epoch and the batch's number
             alone, so that a training that was interrupted draws the same when it goes on.
     """
@@ -53,6 +54,15 @@ class EncodedRecords(Dataset[Batch]):
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def take(self, rows: Tensor) -> Self:
+        """The records with these row numbers, of the same class."""
+        return replace(
+            self,
+            inputs=tuple(part[rows] for part in self.inputs),
+            targets=self.targets[rows],
+            auxiliary=tuple(part[rows] for part in self.auxiliary),
+        )
 
     def __getitem__(self, chosen: Rows) -> Batch:
         rows = chosen.rows
@@ -103,7 +113,7 @@ class BatchRows(Sampler[Rows]):
     def __iter__(self) -> Iterator[Rows]:
         # When an epoch is taken up again, its first batches were trained on already.
         first = self._done[1] if self._done[0] == self.epoch else 0
-        for number, rows in enumerate(self._batches()):
+        for number, rows in enumerate(self.batches()):
             if number >= first:
                 self.number = number + 1
                 yield Rows(rows, self._seed(number))
@@ -120,7 +130,8 @@ class BatchRows(Sampler[Rows]):
         # Torch's generators take 64 bits.
         return (((self.shuffle_seed or 0) * 1_000_003 + self.epoch) * 1_000_003 + number) % 2**63
 
-    def _batches(self) -> list[Tensor]:
+    def batches(self) -> list[Tensor]:
+        """The row numbers of each batch of the epoch."""
         if self.shuffle_seed is None:
             return list(torch.arange(self.rows).split(self.batch_size))
         random = torch.Generator().manual_seed(self.shuffle_seed * 1_000_003 + self.epoch)

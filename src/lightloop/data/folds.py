@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
+from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
 
 from lightloop.config.data import DataSpec
 from lightloop.config.schema import AnySpec
 from lightloop.config.series import SeriesSpec
-from lightloop.data.records import label_codes
-from lightloop.data.splits import Rows, divided_rows
+from lightloop.data.splits import Rows, class_codes, divided_rows, group_codes, group_folds
 from lightloop.errors import RefusedError
 
 
@@ -37,8 +36,9 @@ class Fold:
 def draw_folds(pool: pa.Table, spec: AnySpec, folds: int, seed: int) -> list[Fold]:
     """Divide records into `folds`; with one fold, hold out the validation share once.
 
-    By policy: `stratified` holds out the same share of each class, `group` whole groups, `random` just so. `time` is an
-    expanding window: fold f is trained on all that lies before the f-th part of the time line and scored on that part.
+    By policy: `stratified` holds out the same share of each class, `group` whole groups with about the same share of
+    each class, `random` just so. `time` is an expanding window: fold f is trained on all that lies before the f-th part
+    of the time line and scored on that part.
     Windows of a series leave a gap of `horizon` - 1, so that no step that is forecast was a target in training.
 
     Args:
@@ -86,20 +86,16 @@ def _parts(pool: pa.Table, spec: AnySpec, folds: int, seed: int) -> list[tuple[R
     rows = np.arange(len(pool))
     match policy:
         case "stratified" if spec.classes:
-            codes = label_codes(pool.column("label").to_pylist(), spec.classes)
+            codes = class_codes(pool, spec)
             rarest = np.bincount(codes, minlength=len(spec.classes)).argmin()
             count = int((codes == rarest).sum())
             _refuse_few(count, f"records of class {spec.classes[rarest]!r}", folds, folds, spec)
             splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
             found = splitter.split(rows, codes)
         case "group":
-            names = pool.column(spec.with_role("group")[0]).to_pylist()
-            # Records without a group are groups of their own, as in `splits.group_rows`.
-            keys = [("row", row) if name is None else ("group", name) for row, name in enumerate(names)]
-            number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-            _refuse_few(len(number), "groups", folds, folds, spec)
-            splitter = GroupKFold(folds, shuffle=True, random_state=seed)
-            found = splitter.split(rows, groups=np.array([number[key] for key in keys]))
+            groups = group_codes(pool, spec)
+            _refuse_few(len(np.unique(groups)), "groups", folds, folds, spec)
+            return group_folds(groups, folds, seed, class_codes(pool, spec))
         case "time" | "windows":
             order = rows if policy == "windows" else _by_time(pool, spec)
             try:

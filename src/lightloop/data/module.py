@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lightloop.config.schema import Config
-from lightloop.data.balance import class_weights, resampled_rows
+from lightloop.data.balance import class_weights, resampled_rows, reweighing
 from lightloop.data.batches import Batch, BatchRows, EncodedRecords, RecordsLoader
 from lightloop.data.clean import clean_records
 from lightloop.data.preprocessor import Preprocessor, build_preprocessor
 from lightloop.data.splits import SplitName, read_splits
-from lightloop.data.targets import encode_auxiliary, encode_targets
+from lightloop.data.targets import check_classes, encode_auxiliary, encode_targets
 
 
 class RecordsModule(pl.LightningDataModule):
@@ -69,23 +69,23 @@ class RecordsModule(pl.LightningDataModule):
 
         Raises:
             LightloopError: a file is missing or not readable.
-            RefusedError: a record is not as the spec says.
+            RefusedError: a record is not as the spec says, or all training records are of one class.
         """
         if self.splits:
             return
         if not self.tables:
             self.tables = read_splits(self.config.data, self.root, self.config.seed)
         self.tables["train"] = clean_records(self.tables["train"], self.config.data, self.config.clean)
+        if self.config.data.problem == "classification":
+            check_classes(self.tables["train"])
         if not self.fitted:
             self.preprocessor.fit(self.tables["train"])
         self.splits = {split: self._encoded(table) for split, table in self.tables.items()}
         self.splits["train"] = self._resampled(self.splits["train"])
 
-    def augment(
-        self, inputs: tuple[Tensor, ...], targets: Tensor, random: torch.Generator
-    ) -> tuple[tuple[Tensor, ...], Tensor]:
+    def augment(self, batch: Batch, random: torch.Generator) -> Batch:
         """Change a training batch at random, on its device; the default changes nothing."""
-        return inputs, targets
+        return batch
 
     def lengths(self, records: EncodedRecords) -> Tensor | None:
         """Length (N,) of each record, where `by_length`."""
@@ -107,12 +107,15 @@ class RecordsModule(pl.LightningDataModule):
         if self.config.balance.name not in ("oversample", "undersample"):
             return records
         rows = resampled_rows(records.targets, self.config.balance.name, self.config.seed)
-        auxiliary = tuple(part[rows] for part in records.auxiliary)
-        return EncodedRecords(tuple(part[rows] for part in records.inputs), records.targets[rows], auxiliary)
+        return records.take(rows)
 
     def _chances(self, records: EncodedRecords) -> Tensor | None:
         """The chance (N,) of each record to be drawn, where `balance` says so."""
-        if self.config.balance.name != "weighted_sampler":
+        balance = self.config.balance
+        if balance.name == "reweighing":
+            column = balance.by or self.config.data.with_role("sensitive")[0]
+            return reweighing(records.targets, self.tables["train"].column(column).to_pylist())
+        if balance.name != "weighted_sampler":
             return None
         return class_weights(records.targets, len(self.config.data.classes))[records.targets]
 
@@ -148,8 +151,7 @@ class RecordsModule(pl.LightningDataModule):
         if not (self.trainer and self.trainer.training and self.config.augment.name != "none"):
             return batch
         random = torch.Generator(batch.targets.device).manual_seed(batch.seed)
-        inputs, targets = self.augment(batch.inputs, batch.targets, random)
-        return batch._replace(inputs=inputs, targets=targets)
+        return self.augment(batch, random)
 
 
 def _as_it_is(batch: Any) -> Any:

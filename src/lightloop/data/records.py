@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lightloop.config.data import Part
@@ -27,16 +28,21 @@ def read_records(spec: AnySpec, root: Path, part: Part) -> pa.Table:
         part: which of `spec.files`.
 
     Returns:
-        A row a record. `id` is unique within the part; `label` is the target, null where it is missing: a string for
-        classes, a float for numbers. An image is in `image` (encoded bytes), a text in `text`; a table's features
-        keep their own names. Columns with the roles `group`, `time`, `sensitive`, `slice` and `auxiliary` keep theirs.
+        A row a record. `id` is unique within the part; `label` is the target, null where it is missing or an empty
+        text: a string for classes, a float for numbers. An image is in `image` (encoded bytes), a text in `text`; a
+        table's features keep their own names. Columns with the roles `group`, `time`, `sensitive`, `slice` and
+        `auxiliary` keep theirs.
 
     Raises:
         LightloopError: the file is missing or not readable.
         RefusedError: a column that the spec names is missing or of the wrong kind.
     """
     table: pa.Table = importlib.import_module(f"lightloop.data.{spec.modality}.records").read(spec, root, part)
-    return table
+    if spec.problem != "classification":
+        return table
+    place = table.schema.get_field_index("label")
+    label = table.column(place)
+    return table.set_column(place, "label", pc.if_else(pc.equal(label, ""), pa.scalar(None, label.type), label))
 
 
 def label_codes(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:

@@ -1,11 +1,14 @@
 """Dividing records: which are trained on, which choose the checkpoint, which are tested on."""
 
+import warnings
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from lightloop.config.schema import AnySpec
 from lightloop.config.series import SeriesSpec
@@ -16,6 +19,7 @@ from lightloop.errors import RefusedError
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 Rows = NDArray[np.int64]
+MOST_PARTS = (10, 100)  # of which a share is so many
 
 
 def read_splits(spec: AnySpec, root: Path, seed: int) -> dict[SplitName, pa.Table]:
@@ -62,13 +66,14 @@ def divided_rows(table: pa.Table, spec: AnySpec, share: float, seed: int) -> tup
     """Row numbers of the two parts of `divide`, each sorted."""
     match spec.split.policy:
         case "stratified" if spec.classes:
-            codes = label_codes(table.column("label").to_pylist(), spec.classes)
+            codes = class_codes(table, spec)
             absent = sorted(set(range(len(spec.classes))) - set(codes.tolist()))
             if absent:
                 raise RefusedError(f"class {spec.classes[absent[0]]!r} has no record in {spec.files['train']}")
             return stratified_rows(codes, share, seed)
         case "group":
-            return group_rows(table.column(spec.with_role("group")[0]).to_pylist(), share, seed)
+            codes = class_codes(table, spec)
+            return group_rows(group_codes(table, spec), share, seed, codes)
         case "time":
             order = np.asarray(table.column(spec.with_role("time")[0]).to_pandas().argsort(kind="stable"))
             cut = len(order) - max(1, round(share * len(order)))
@@ -79,32 +84,96 @@ def divided_rows(table: pa.Table, spec: AnySpec, share: float, seed: int) -> tup
             return np.sort(order[:cut]), np.sort(order[cut:])
 
 
-def group_rows(groups: list[object], share: float, seed: int) -> tuple[Rows, Rows]:
-    """Divide rows so that all records of a group fall into one part, the second with about `share` of the records.
+def class_codes(table: pa.Table, spec: AnySpec) -> Rows:
+    """The class (N,) of each record, int64; all 0 where there are no classes."""
+    if not spec.classes:
+        return np.zeros(len(table), dtype=np.int64)
+    return label_codes(table.column("label").to_pylist(), spec.classes)
 
-    Records without a group are groups of their own.
+
+def group_codes(table: pa.Table, spec: AnySpec) -> Rows:
+    """The group (N,) of each record as a number, int64; a record without a group is a group of its own."""
+    groups = table.column(spec.with_role("group")[0]).to_pylist()
+    names = [("row", row) if group is None else ("group", group) for row, group in enumerate(groups)]
+    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return np.array([number[name] for name in names], dtype=np.int64)
+
+
+def group_folds(groups: Rows, folds: int, seed: int, codes: Rows) -> list[tuple[Rows, Rows]]:
+    """Divide rows into `folds` of whole groups, in which classes are as alike as whole groups allow.
+
+    Args:
+        groups: of each row, (N,), int64; at least as many different ones as `folds`.
+        folds: how many, 2 or more.
+        seed: of the draws.
+        codes: class of each row, (N,), int64.
+
+    Returns:
+        For each fold the rows outside of it and in it, each sorted.
+    """
+    together_N = np.bincount(groups)[groups] > 1
+    if (~together_N).sum() < folds:
+        together_N[:] = True
+    number_N = np.empty(len(groups), dtype=np.int64)
+    # Groups of one record need no care for groups, which takes seconds for thousands of them.
+    for chosen_N, splitter in ((together_N, StratifiedGroupKFold), (~together_N, StratifiedKFold)):
+        rows = np.flatnonzero(chosen_N)
+        if len(rows):
+            drawn = splitter(folds, shuffle=True, random_state=seed)
+            number_N[rows] = _fold_numbers(drawn, folds, groups[rows], codes[rows])
+    rows = np.arange(len(groups))
+    return [(rows[number_N != fold], rows[number_N == fold]) for fold in range(folds)]
+
+
+def _fold_numbers(splitter: StratifiedGroupKFold | StratifiedKFold, folds: int, groups: Rows, codes: Rows) -> Rows:
+    """The fold (N,) of each row."""
+    distinct, places = np.unique(groups, return_inverse=True)
+    if len(distinct) < folds:
+        return np.random.default_rng(splitter.random_state).permutation(folds)[: len(distinct)][places]
+    number_N = np.empty(len(groups), dtype=np.int64)
+    # The splitters refuse more folds than records of the largest class, though rows could be divided.
+    balanced = codes if np.bincount(codes).max() >= folds else np.zeros_like(codes)
+    with warnings.catch_warnings():
+        # A class with fewer records than folds can't be in each of them: that is no fault of the division.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        whole = groups if isinstance(splitter, StratifiedGroupKFold) else None
+        for fold, (_, rows) in enumerate(splitter.split(groups, balanced, whole)):
+            number_N[rows] = fold
+    return number_N
+
+
+def group_rows(groups: Rows, share: float, seed: int, codes: Rows) -> tuple[Rows, Rows]:
+    """Divide rows so that all of a group fall into one part, the second with about `share` of the rows of each class.
+
+    Args:
+        groups: of each row, (N,), int64.
+        share: of the second part, between 0 and 1, to about a hundredth.
+        seed: of the draws.
+        codes: class of each row, (N,), int64.
 
     Raises:
         RefusedError: there is one group alone.
 
     Examples:
-        >>> first, second = group_rows(["a", "a", "b", "b", "c", "c"], 0.3, seed=0)
-        >>> len(first), len(second)
-        (4, 2)
+        >>> groups, classes = np.array([0, 0, 1, 1, 2, 2, 3, 3]), np.array([0, 0, 1, 1, 0, 0, 1, 1])
+        >>> first, second = group_rows(groups, 0.5, 0, classes)
+        >>> sorted(classes[second].tolist())
+        [0, 0, 1, 1]
     """
-    names = [("row", row) if group is None else ("group", group) for row, group in enumerate(groups)]
-    distinct = list(dict.fromkeys(names))
-    if len(distinct) < 2:
+    distinct = len(np.unique(groups))
+    if distinct < 2:
         raise RefusedError("all records are of one group: at least 2 groups are needed to divide them")
-    number = {name: place for place, name in enumerate(distinct)}
-    codes = np.array([number[name] for name in names], dtype=np.int64)
-    sizes = np.bincount(codes)
-    order = np.random.default_rng(seed).permutation(len(distinct))
-    # Groups in random order until the share is reached, but never all of them.
-    taken = np.cumsum(sizes[order]) <= max(1, round(share * len(codes)))
-    taken[0], taken[-1] = True, False
-    in_second = np.isin(codes, order[taken])
-    return np.flatnonzero(~in_second), np.flatnonzero(in_second)
+    # Few parts, since each is divided anew: 0.15 is one of seven.
+    wanted = next(
+        (near for near in (Fraction(share).limit_denominator(most) for most in MOST_PARTS) if 0 < near < 1), None
+    )
+    parts = min(wanted.denominator if wanted else MOST_PARTS[-1], distinct)
+    taken = min(max(1, round(share * parts)), parts - 1)
+    folds = [fold for _, fold in group_folds(groups, parts, seed, codes)]
+    second = np.sort(np.concatenate(folds[:taken]))
+    if not 0 < len(second) < len(groups):  # the largest group is larger than a part
+        second = folds[int(np.argmax([0 < len(fold) < len(groups) for fold in folds]))]
+    return np.setdiff1d(np.arange(len(groups)), second), second
 
 
 def stratified_rows(codes: NDArray[np.int64], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

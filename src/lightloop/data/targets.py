@@ -1,13 +1,16 @@
 """Targets of records as tensors.
 
-Shapes: N records, H numbers a record.
+Shapes: N records, H numbers a record, B batch, K classes.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from lightloop.config.schema import AnySpec
 from lightloop.data.records import label_codes
@@ -36,6 +39,20 @@ def encode_targets(table: pa.Table, spec: AnySpec) -> Tensor:
     return torch.from_numpy(values.astype(np.float32))
 
 
+def check_classes(train: pa.Table) -> None:
+    """Check that training records are of two classes at least.
+
+    Raises:
+        RefusedError: they are of one, or there is none.
+    """
+    found = train.column("label").unique().drop_null().to_pylist()
+    if len(found) < 2:
+        what = f"all {found[0]!r}" if found else "none"
+        raise RefusedError(
+            f"the training records are {what}: at least two classes are needed to learn to tell them apart"
+        )
+
+
 def encode_auxiliary(table: pa.Table, spec: AnySpec, train: pa.Table) -> tuple[Tensor, ...]:
     """The targets of further heads, one for each column with the role auxiliary, in the order of the spec.
 
@@ -60,6 +77,42 @@ def encode_auxiliary(table: pa.Table, spec: AnySpec, train: pa.Table) -> tuple[T
         mean, deviation = _moments(_numbers(train, name))
         parts.append(torch.from_numpy(((_numbers(table, name) - mean) / deviation).astype(np.float32)))
     return tuple(parts)
+
+
+class Mix(NamedTuple):
+    """How records of a batch were mixed.
+
+    Attributes:
+        partner_B: the row that each record was mixed with, int64.
+        own_B: how much of the record is its own, 0 to 1.
+    """
+
+    partner_B: Tensor
+    own_B: Tensor
+
+
+def mix_targets(targets: Tensor, mix: Mix, classes: int) -> Tensor:
+    """Targets mixed as their records were: shares of the classes (B, K) that sum to 1, or numbers.
+
+    Where one of two targets is missing, that of their mixture is: a row of NaN.
+
+    Args:
+        targets: (B,) int64 classes or MISSING, or float32 numbers (B,) or (B, H), NaN where one is missing.
+        mix: what was mixed with what.
+        classes: K; not read where targets are numbers.
+
+    Examples:
+        >>> mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 1.0]))
+        >>> mix_targets(torch.tensor([0, 2]), mix, 3).tolist()
+        [[0.75, 0.0, 0.25], [0.0, 0.0, 1.0]]
+    """
+    if not targets.is_floating_point():
+        shares_BK = one_hot(targets.clamp_min(0), classes).float()
+        targets = torch.where((targets == MISSING)[:, None], torch.nan, shares_BK)
+    own = mix.own_B.reshape(-1, *[1] * (targets.ndim - 1))
+    # What has no share does not count, though it be missing.
+    mine = torch.where(own > 0, own * targets, 0.0)
+    return mine + torch.where(own < 1, (1 - own) * targets[mix.partner_B], 0.0)
 
 
 def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Records without a label: what pseudo-labels and active learning choose from. No torch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,14 +33,39 @@ def read_unlabelled(spec: AnySpec, root: Path) -> pa.Table:
         RefusedError: a column that the spec names is missing or of the wrong kind.
     """
     _, table = split_labelled(read_records(spec, root, "train"), spec)
+    more = read_file(spec, root)
+    # Columns that hold nothing in one of the two files have no type there.
+    return table if more is None else pa.concat_tables([table, more], promote_options="permissive")
+
+
+def apart_from(unlabelled: pa.Table, held_out: Sequence[pa.Table], spec: AnySpec) -> pa.Table:
+    """The unlabelled records that may be trained on: where the split is by groups, those of no group that is held out.
+
+    Examples:
+        >>> from lightloop.config.tabular import TabularSpec
+        >>> spec = TabularSpec(name="x", modality="tabular", problem="classification", path="x", expectations="x",
+        ...     files={"train": "x.csv"}, columns={"a": "feature", "y": "target", "who": "group"}, classes=["n", "y"],
+        ...     split={"policy": "group", "test": 0.5})
+        >>> apart_from(pa.table({"who": ["Ada", "Bob", None]}), [pa.table({"who": ["Bob", None]})], spec).to_pylist()
+        [{'who': 'Ada'}, {'who': None}]
+    """
+    if spec.split.policy != "group":
+        return unlabelled
+    name = spec.with_role("group")[0]
+    groups = {group for table in held_out for group in table.column(name).to_pylist()} - {None}
+    return unlabelled.filter(
+        pa.array([group not in groups for group in unlabelled.column(name).to_pylist()], pa.bool_())
+    )
+
+
+def read_file(spec: AnySpec, root: Path) -> pa.Table | None:
+    """All records of the file `spec.unlabelled`, or None where there is no such file; raises as `read_unlabelled`."""
     if spec.unlabelled is None:
-        return table
+        return None
     there = spec.model_copy(update={"files": {**spec.files, "train": spec.unlabelled}})
     more = read_records(there, root, "train")
     place = more.schema.get_field_index("id")
-    ids = pc.replace_substring_regex(more.column("id"), "^train/", "unlabelled/")
-    more = more.set_column(place, "id", ids)
+    more = more.set_column(place, "id", pc.replace_substring_regex(more.column("id"), "^train/", "unlabelled/"))
     # Labels that stand there are not looked at: a file says of itself that it is unlabelled.
     place = more.schema.get_field_index("label")
-    more = more.set_column(place, "label", pa.nulls(len(more), more.schema.field("label").type))
-    return pa.concat_tables([table, more])
+    return more.set_column(place, "label", pa.nulls(len(more), more.schema.field("label").type))

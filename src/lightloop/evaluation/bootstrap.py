@@ -1,22 +1,21 @@
 """How sure a metric is: percentile intervals and paired differences by the bootstrap. NumPy alone, for the gate.
 
-Records are drawn with replacement, as many as there are; every metric is computed on the same draws.
+Records (or groups, or blocks: see `draws`) are drawn with replacement, as many as there are; every metric is computed
+on the same draws.
 
 Shapes: N records, K classes, R resamples.
 Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 (percentile) and 8 (paired data).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
 from lightloop.config.metrics import metric, signed
+from lightloop.evaluation.draws import Draws
 from lightloop.evaluation.metrics import CLASS_METRICS, Counts, Floats, WeightedMetrics
-
-# Counts held at once: 2 MB of int32 that stay in the processor's cache.
-CHUNK = 500_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Difference:
             "Not worse than by a margin" is `low > -margin`.
         high: upper bound, one-sided. `low` and `high` together are a two-sided interval at 2 * confidence - 1.
         standard_error: of the value, the deviation of the resamples.
+        p: of "no difference", two-sided.
 
     None where the metric is undefined for either.
     """
@@ -46,6 +46,7 @@ class Difference:
     low: float | None
     high: float | None
     standard_error: float | None = field(default=None, compare=False, repr=False)
+    p: float | None = field(default=None, compare=False, repr=False)
 
 
 class Scorer(Protocol):
@@ -54,7 +55,7 @@ class Scorer(Protocol):
     Attributes:
         names: the metrics that it knows, of `config.metrics.METRICS`.
         records: N.
-        block: neighbouring records that are drawn together, since they are not independent; 1 where they are.
+        draws: what is drawn together, since it is not independent.
     """
 
     @property
@@ -62,7 +63,7 @@ class Scorer(Protocol):
     @property
     def records(self) -> int: ...
     @property
-    def block(self) -> int: ...
+    def draws(self) -> Draws: ...
     def scores(self, weights_RN: Counts) -> Mapping[str, Floats]:
         """Each metric's value (R,) for each weighting; NaN where it is undefined."""
 
@@ -97,7 +98,7 @@ def intervals(scorer: Scorer, *, confidence: float = 0.95, resamples: int = 1000
         return {**scorer.scores(weights_RN), **noise}
 
     points, draws = _points_and_draws(scores, scorer, resamples, seed)
-    found = {name: _interval(points[name], draws[name], confidence) for name in scorer.names}
+    found = {name: interval_of(points[name][0], draws[name], confidence) for name in scorer.names}
     for name, interval in found.items():
         noise_R = draws.get(f"noise of {name}")
         if noise_R is not None:
@@ -112,7 +113,7 @@ def class_intervals(
     """Precision, recall and F1 of each class with their intervals, in the order of the classes; see `intervals`."""
     points, draws = _points_and_draws(metrics.class_scores, metrics, resamples, seed)
     return [
-        {name: _interval(points[name][:, k], draws[name][:, k], confidence) for name in CLASS_METRICS}
+        {name: interval_of(points[name][0, k], draws[name][:, k], confidence) for name in CLASS_METRICS}
         for k in range(metrics.classes)
     ]
 
@@ -147,22 +148,67 @@ def paired_difference(
         Difference(value=1.0, low=1.0, high=1.0)
     """
     name = metric(metric_name).name
-    if challenger.records != champion.records or name not in challenger.names or name not in champion.names:
-        raise ValueError(
-            f"two scorers of {name} on the same records were expected, but they are of {challenger.records} records "
-            f"({', '.join(challenger.names)}) and {champion.records} ({', '.join(champion.names)})"
-        )
-    sign = signed(name, 1.0)
-
-    def scores(weights_RN: Counts) -> dict[str, Floats]:
-        return {name: sign * (challenger.scores(weights_RN)[name] - champion.scores(weights_RN)[name])}
-
-    points, draws = _points_and_draws(scores, challenger, resamples, seed)
+    (point,), draws_R = paired_draws(challenger, champion, [name], resamples=resamples, seed=seed)[name]
     # A one-sided bound at c is an end of the two-sided interval at 2c - 1.
-    both = _interval(points[name], draws[name], 2 * confidence - 1)
+    both = interval_of(point, draws_R, 2 * confidence - 1)
     if both.value is None:
         return Difference(None, None, None)
-    return Difference(both.value, both.low, both.high, float(np.nanstd(draws[name])))
+    error = float(np.nanstd(draws_R))
+    return Difference(both.value, both.low, both.high, error, two_sided(draws_R))
+
+
+def paired_draws(
+    challenger: Scorer, champion: Scorer, names: Sequence[str], *, resamples: int = 1000, seed: int
+) -> dict[str, tuple[Floats, Floats]]:
+    """By metric the difference (1,) of two models, and its resamples (R,): positive where the challenger is better.
+
+    Args:
+        challenger: of the one model.
+        champion: of the other, on the same records.
+        names: of metrics that both know.
+        resamples: how many; all metrics are of the same ones.
+        seed: the same inputs and seed give the same numbers.
+
+    Raises:
+        UsageError: there is no such metric.
+        ValueError: the two are not about the same records, or do not know a metric.
+    """
+    for name in names:
+        if challenger.records != champion.records or name not in challenger.names or name not in champion.names:
+            raise ValueError(
+                f"two scorers of {metric(name).name} on the same records were expected, but they are of "
+                f"{challenger.records} records ({', '.join(challenger.names)}) and {champion.records} "
+                f"({', '.join(champion.names)})"
+            )
+    signs = {name: signed(name, 1.0) for name in names}
+
+    def scores(weights_RN: Counts) -> dict[str, Floats]:
+        ours, theirs = challenger.scores(weights_RN), champion.scores(weights_RN)
+        return {name: sign * (ours[name] - theirs[name]) for name, sign in signs.items()}
+
+    points, draws = _points_and_draws(scores, challenger, resamples, seed)
+    return {name: (points[name], draws[name]) for name in names}
+
+
+def two_sided(draws_R: Floats) -> float:
+    """The p of "the difference is 0", two-sided: 0 lies outside the percentile intervals at confidences to 1 - p.
+
+    Examples:
+        >>> two_sided(np.array([1.0, 2.0, 3.0])), two_sided(np.zeros(3))
+        (0.5, 1.0)
+    """
+    defined = draws_R[~np.isnan(draws_R)]
+    share = min(share_beyond(defined), share_beyond(-defined))
+    return min(1.0, 2 * share)
+
+
+def share_beyond(draws_R: Floats, limit: float = 0.0) -> float:
+    """The p of "the difference is at least `limit`", one-sided: the share of resamples in which it is.
+
+    One is added to both counts, so that p is never 0 (Davison & Hinkley 1997, section 4.2).
+    """
+    defined = draws_R[~np.isnan(draws_R)]
+    return float((1 + (defined >= limit).sum()) / (1 + len(defined)))
 
 
 def _points_and_draws(
@@ -170,33 +216,14 @@ def _points_and_draws(
 ) -> tuple[Mapping[str, Floats], dict[str, Floats]]:
     """The scores with every weight one, and those of all resamples, (1, ...) and (R, ...)."""
     points = scores(np.ones((1, scorer.records), dtype=np.int32))
-    chunks = [scores(weights_RN) for weights_RN in resample_counts(scorer.records, resamples, seed, scorer.block)]
+    chunks = [scores(weights_RN) for weights_RN in scorer.draws.counts(resamples, seed)]
     return points, {name: np.concatenate([chunk[name] for chunk in chunks]) for name in points}
 
 
-def resample_counts(records: int, resamples: int, seed: int, block: int = 1) -> Iterator[Counts]:
-    """How often each record was drawn in each resample, int32, a chunk of resamples (R, N) at a time.
-
-    With a `block`, runs of that many neighbours are drawn, wrapping around at the end, and as many records in all
-    (circular block bootstrap: Politis & Romano 1992).
-    """
-    generator = np.random.default_rng(seed)
-    most = max(1, CHUNK // records)
-    block = min(block, records)
-    for first in range(0, resamples, most):
-        rows = min(most, resamples - first)
-        if block == 1:
-            draws_RN = generator.integers(records, size=(rows, records))
-        else:
-            starts_RS = generator.integers(records, size=(rows, -(-records // block)))
-            draws_RN = (starts_RS[:, :, None] + np.arange(block)).reshape(rows, -1)[:, :records] % records
-        draws_RN += np.arange(rows)[:, None] * records
-        yield np.bincount(draws_RN.ravel(), minlength=rows * records).reshape(rows, records).astype(np.int32)
-
-
-def _interval(point: Floats, draws_R: Floats, confidence: float) -> Interval:
+def interval_of(point: float, draws_R: Floats, confidence: float) -> Interval:
+    """A value with the percentile interval of its resamples (R,); what is undefined is left out."""
     defined = draws_R[~np.isnan(draws_R)]
-    value = float(point[0])
+    value = float(point)
     if np.isnan(value) or not len(defined):
         return Interval(None, None, None)
     low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])

@@ -4,7 +4,7 @@ Shapes: N records, K classes.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,23 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from lightloop.calibration.rules import Decision, decided_probability
+from lightloop.calibration.scaling import log_softmax
 from lightloop.config.data import Role
 from lightloop.config.schema import Config
 from lightloop.data.records import label_codes
 from lightloop.evaluation.bootstrap import class_intervals
-from lightloop.evaluation.evidence import Resampling, lists, matrix, metrics_content, plain, write_table
+from lightloop.evaluation.draws import Draws, draws_of
+from lightloop.evaluation.evidence import (
+    Resampling,
+    decided_by,
+    decision_of,
+    lists,
+    matrix,
+    metrics_content,
+    plain,
+    write_table,
+)
 from lightloop.evaluation.metrics import CLASSIFICATION, WeightedMetrics, check_probabilities
 from lightloop.evaluation.problem import Answers, Floats, Problem
 from lightloop.files import replacing, write_json
@@ -26,7 +38,7 @@ from lightloop.project import Project
 MISTAKES = 24
 COLUMNS = {"model": "probabilities", "baseline": "baseline_probabilities"}
 # Columns of the records that are read for evaluation and travel with the predictions.
-CARRIED: tuple[Role, ...] = ("sensitive", "slice", "group")
+CARRIED: tuple[Role, ...] = ("sensitive", "slice", "group", "time")
 
 
 class Classes(Problem):
@@ -39,28 +51,47 @@ class Classes(Problem):
         spec = self.spec
         labels_N = label_codes(questions["label"].to_pylist(), spec.classes)
         ids = questions["id"].to_pylist()
-        answers = ClassAnswers(
-            ids, spec.classes, labels_N, self.checked(model, "the model"), self.checked(baseline, "the baseline")
-        )
+        ours_NK, simpler_NK = self.checked(model, "the model"), self.checked(baseline, "the baseline")
+        rule = self.rule
+        answers = ClassAnswers(ids, spec.classes, labels_N, ours_NK, simpler_NK, rule.decide(ours_NK))
         how = Resampling.of(config)
         carried = {name: questions.column(name) for name in spec.with_role(*CARRIED) if name in questions.column_names}
-        write_table(project.predictions, predictions_table(answers, carried))
-        ours, simpler = (WeightedMetrics(labels_N, p_NK) for p_NK in (answers.model_NK, answers.baseline_NK))
+        if "logits" in model:
+            carried["raw_probabilities"] = lists(np.exp(log_softmax(model["logits"])))
+        write_table(project.predictions, decided_by(predictions_table(answers, carried), rule))
+        draws = draws_of(spec, questions)
+        ours, simpler = (
+            WeightedMetrics(labels_N, p_NK, draws=draws, decided_N=decision.decide(p_NK))
+            for p_NK, decision in ((answers.model_NK, rule), (answers.baseline_NK, rule.of_others()))
+        )
         write_json(project.metrics, metrics_content(ours, simpler, config.gate.metric, how))
-        write_json(project.classes, classes_content(answers, how))
+        write_json(project.classes, classes_content(answers, how, draws))
         write_confusion(project.confusion, answers)
         write_json(project.mistakes, mistakes_content(answers))
         write_json(project.horizons, [])
 
-    def scorer(self, predictions: pa.Table, answers_NM: Floats) -> WeightedMetrics:
+    def scorer(
+        self, predictions: pa.Table, answers_NM: Floats, names: Collection[str] | None = None
+    ) -> WeightedMetrics:
         labels_N = label_codes(predictions.column("label").to_pylist(), self.spec.classes)
-        return WeightedMetrics(labels_N, answers_NM)
+        return WeightedMetrics(
+            labels_N,
+            answers_NM,
+            CLASSIFICATION if names is None else names,
+            draws=draws_of(self.spec, predictions),
+            decided_N=decision_of(predictions).decide(answers_NM),
+        )
+
+    def errors(self, predictions: pa.Table, answers_NM: Floats) -> NDArray[np.float64]:
+        labels_N = label_codes(predictions.column("label").to_pylist(), self.spec.classes)
+        return (decision_of(predictions).decide(answers_NM) != labels_N).astype(np.float64)
 
     def written(self, predictions: pa.Table, who: str) -> Floats:
         return matrix(predictions, COLUMNS[who])
 
-    def different(self, first_NM: Floats, second_NM: Floats) -> int:
-        return int((first_NM.argmax(1) != second_NM.argmax(1)).sum())
+    def different(self, first_NM: Floats, second_NM: Floats, predictions: pa.Table | None = None) -> int:
+        rule = decision_of(predictions) if predictions is not None else Decision()
+        return int((rule.decide(first_NM) != rule.decide(second_NM)).sum())
 
     def comparable(self, champion: Mapping[str, Any], answers_NM: Floats) -> Floats | str:
         classes = list(champion["classes"])
@@ -87,6 +118,7 @@ class ClassAnswers:
         labels_N: the right classes, int64, places in `classes`.
         model_NK: probabilities of the model, float32, rows that sum to 1.
         baseline_NK: those of the baseline.
+        decided_N: the class that the model answers; by default the most probable one.
 
     Raises:
         ValueError: they do not fit together.
@@ -97,6 +129,7 @@ class ClassAnswers:
     labels_N: NDArray[np.int64]
     model_NK: NDArray[np.float32]
     baseline_NK: NDArray[np.float32]
+    decided_N: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         for probabilities_NK in (self.model_NK, self.baseline_NK):
@@ -109,18 +142,19 @@ class ClassAnswers:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """The most probable class (N,) of each record; of equal ones the first."""
-        return self.model_NK.argmax(1)
+        """The class (N,) that the model answers."""
+        return self.model_NK.argmax(1) if self.decided_N is None else self.decided_N
 
     def names(self, codes_N: NDArray[np.int64]) -> list[str]:
         """Label names of places in `classes`."""
         return [self.classes[code] for code in codes_N]
 
 
-def classes_content(answers: ClassAnswers, how: Resampling) -> list[dict[str, Any]]:
+def classes_content(answers: ClassAnswers, how: Resampling, draws: Draws | None = None) -> list[dict[str, Any]]:
     """classes.json: a row a class, with its number of records, precision, recall and F1."""
     counts = np.bincount(answers.labels_N, minlength=len(answers.classes))
-    found = class_intervals(WeightedMetrics(answers.labels_N, answers.model_NK, ["macro_f1"]), **asdict(how))
+    scorer = WeightedMetrics(answers.labels_N, answers.model_NK, ["macro_f1"], draws=draws, decided_N=answers.predicted)
+    found = class_intervals(scorer, **asdict(how))
     return [
         {"label": label, "n": int(count), **plain(estimates)}
         for label, count, estimates in zip(answers.classes, counts, found, strict=True)
@@ -130,7 +164,7 @@ def classes_content(answers: ClassAnswers, how: Resampling) -> list[dict[str, An
 def mistakes_content(answers: ClassAnswers, most: int = MISTAKES) -> list[dict[str, Any]]:
     """mistakes.json: the wrong answers of which the model was surest; of equally sure ones the first records."""
     predictions_N = answers.predicted
-    confidence_N = answers.model_NK.max(1)
+    confidence_N = decided_probability(answers.model_NK, predictions_N)
     wrong = np.flatnonzero(predictions_N != answers.labels_N)
     worst = wrong[np.argsort(-confidence_N[wrong], kind="stable")][:most]
     return [

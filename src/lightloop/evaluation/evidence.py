@@ -10,12 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from lightloop.calibration.rules import Decision
 from lightloop.config.schema import Config
 from lightloop.errors import LightloopError
 from lightloop.evaluation.bootstrap import Scorer, intervals, paired_difference
 from lightloop.files import replacing
 
 # Of every problem; what else there is depends on the problem.
+DECISION = b"lightloop.decision"
 PREDICTION_COLUMNS = ["id", "label", "prediction"]
 
 
@@ -43,6 +45,7 @@ def metrics_content(model: Scorer, baseline: Scorer, metric: str, how: Resamplin
         "n": model.records,
         "confidence": how.confidence,
         "resamples": how.resamples,
+        "resampling": model.draws.as_json(),
         "metrics": plain(intervals(model, **options)),
         "baseline": plain(intervals(baseline, **options)),
         "better_than_baseline": {"metric": metric, **asdict(difference)},
@@ -74,6 +77,23 @@ def read_predictions(path: Path) -> pa.Table:
             f"{path} is not a whole table of predictions (it has no column {absent[0]!r}): run `lightloop run`"
         )
     return table
+
+
+def decided_by(table: pa.Table, decision: Decision) -> pa.Table:
+    """A table whose answers are decided by a rule; it says so in its schema, which slices and filters keep.
+
+    The most probable class needs no word.
+    """
+    metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key != DECISION}
+    if decision.name != "argmax":
+        metadata[DECISION] = decision.model_dump_json().encode()
+    return table.replace_schema_metadata(metadata or None)
+
+
+def decision_of(table: pa.Table) -> Decision:
+    """The rule by which the answers to a table's records are decided."""
+    said = (table.schema.metadata or {}).get(DECISION)
+    return Decision.model_validate_json(said) if said else Decision()
 
 
 def lists(values_NM: NDArray[np.floating[Any]]) -> pa.ListArray:

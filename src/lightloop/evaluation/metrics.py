@@ -1,7 +1,7 @@
 """Every metric for many weightings of the same records at once: what a bootstrap needs. NumPy alone.
 
 A resample is a count for each record, so R resamples are a matrix (R, N), and most metrics are ratios of sums that one
-matrix product gives. AUROC is a rank statistic: scores are sorted once for each class, ties count half.
+matrix product gives. AUROC and AUPRC are rank statistics: scores are sorted once for each class, ties count half.
 
 Shapes: N records, K classes, R weightings, M sums, P records of one class.
 """
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightloop.config.metrics import OF_PROBLEM
+from lightloop.evaluation.draws import Draws
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int32]
@@ -22,6 +23,9 @@ SMALLEST = float(np.finfo(np.float32).eps)
 # The metrics of a classifier, in the order of display.
 CLASSIFICATION = OF_PROBLEM["classification"]
 CLASS_METRICS = ("precision", "recall", "f1")
+# What is known from how often each class is right, answered and meant.
+OF_COUNTS = ("balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "mcc", "kappa")
+OF_RANKS = ("auroc", "auprc")
 
 
 class WeightedMetrics:
@@ -35,6 +39,9 @@ class WeightedMetrics:
         labels_N: the right class of each record, 0 to K-1.
         probabilities_NK: float, rows that sum to 1.
         names: the metrics that will be asked for; the others cost nothing.
+        draws: what a bootstrap draws; by default each record on its own.
+        decided_N: the class that is answered, by default the most probable one. What is said of probabilities (AUROC,
+            AUPRC, log loss, Brier score, calibration error) does not depend on it.
 
     Raises:
         ValueError: shapes, labels or probabilities are not as said.
@@ -50,43 +57,49 @@ class WeightedMetrics:
         labels_N: NDArray[np.int64],
         probabilities_NK: NDArray[np.floating],
         names: Collection[str] = CLASSIFICATION,
+        *,
+        draws: Draws | None = None,
+        decided_N: NDArray[np.int64] | None = None,
     ) -> None:
         check_probabilities(labels_N, probabilities_NK)
         self.names = tuple(name for name in CLASSIFICATION if name in names)
         self.records = len(labels_N)
-        self.block = 1
+        self.draws = draws or Draws(self.records)
         self.labels_N = labels_N
         self.classes = probabilities_NK.shape[1]
-        self.predictions_N = probabilities_NK.argmax(1)
+        self.predictions_N = probabilities_NK.argmax(1) if decided_N is None else decided_N
         columns = {
             "accuracy": self._accuracy,
-            "macro_f1": self._class_counts,
+            "counts": self._class_counts,
             "log_loss": self._log_loss,
             "brier": self._brier,
             "ece": self._calibration,
         }
         p_NK = probabilities_NK.astype(np.float64)
-        self.sums = {name: columns[name](p_NK) for name in self.names if name in columns}
-        self.ranks = [Ranks(labels_N == k, p_NK[:, k]) for k in range(self.classes)] if "auroc" in self.names else []
+        needed = {"counts" if name in OF_COUNTS else name for name in self.names}
+        self.sums = {name: column(p_NK) for name, column in columns.items() if name in needed}
+        ranked = needed.intersection(OF_RANKS)
+        self.ranks = [Ranks(labels_N == k, p_NK[:, k]) for k in range(self.classes)] if ranked else []
 
     def scores(self, weights_RN: Counts) -> dict[str, Floats]:
         """Each metric's value (R,) for each weighting; NaN where it is undefined."""
-        totals_R = weights_RN.sum(1)
+        totals_R = weights_RN.sum(1).astype(np.float64)
         sums = self._summed(weights_RN)
         found: dict[str, Floats] = {
-            name: sums[name][:, 0] / totals_R for name in ("accuracy", "log_loss", "brier") if name in sums
+            name: ratio(sums[name][:, 0], totals_R) for name in ("accuracy", "log_loss", "brier") if name in sums
         }
         if "ece" in sums:
-            found["ece"] = np.abs(sums["ece"]).sum(1) / totals_R
-        if "macro_f1" in sums:
-            found["macro_f1"] = defined_mean(self._class_ratios(sums["macro_f1"])["f1"])
+            found["ece"] = ratio(np.abs(sums["ece"]).sum(1), totals_R)
+        if "counts" in sums:
+            found |= self._of_counts(sums["counts"], totals_R)
         if self.ranks:
-            found["auroc"] = defined_mean(np.stack([ranks.auroc(weights_RN) for ranks in self.ranks], axis=1))
+            areas = [ranks.areas(weights_RN, precision="auprc" in self.names) for ranks in self.ranks]
+            found["auroc"], found["auprc"] = (defined_mean(np.stack(each, axis=1)) for each in zip(*areas, strict=True))
         return {name: found[name] for name in self.names}
 
     def class_scores(self, weights_RN: Counts) -> dict[str, Floats]:
-        """Precision, recall and F1 of each class, (R, K), for each weighting; needs `macro_f1` among the names."""
-        return self._class_ratios(self._summed(weights_RN)["macro_f1"])
+        """Precision, recall and F1 of each class, (R, K), for each weighting; needs one of OF_COUNTS."""
+        return self._class_ratios(self._summed(weights_RN)["counts"])
 
     def noise(self, weights_RN: Counts) -> dict[str, Floats]:
         """Of `ece`: how far (R,) the bins' gaps lie, summed without sign, from those with every weight one.
@@ -106,6 +119,27 @@ class WeightedMetrics:
         widths = np.cumsum([column.shape[1] for column in self.sums.values()])
         product_RM = weights_RN.astype(np.float64) @ np.concatenate(list(self.sums.values()), axis=1)
         return dict(zip(self.sums, np.split(product_RM, widths[:-1], axis=1), strict=True))
+
+    def _of_counts(self, counts_RM: Floats, totals_R: Floats) -> dict[str, Floats]:
+        """Means over classes; correlation and agreement of answers and labels.
+
+        Source: Gorodkin 2004 (the multi-class correlation); Cohen 1960.
+        """
+        of_class = self._class_ratios(counts_RM)
+        recall_R = defined_mean(of_class["recall"])
+        right_RK, predicted_RK, actual_RK = np.split(counts_RM, 3, axis=1)
+        right_R, squares_R = right_RK.sum(1), np.square(totals_R)
+        by_chance_R = (predicted_RK * actual_RK).sum(1)
+        spread_R = (squares_R - np.square(predicted_RK).sum(1)) * (squares_R - np.square(actual_RK).sum(1))
+        above_R = right_R * totals_R - by_chance_R
+        return {
+            "balanced_accuracy": recall_R,
+            "macro_precision": defined_mean(of_class["precision"]),
+            "macro_recall": recall_R,
+            "macro_f1": defined_mean(of_class["f1"]),
+            "mcc": ratio(above_R, np.sqrt(spread_R)),
+            "kappa": ratio(above_R, squares_R - by_chance_R),
+        }
 
     def _class_ratios(self, counts_RM: Floats) -> dict[str, Floats]:
         right_RK, predicted_RK, actual_RK = np.split(counts_RM, 3, axis=1)
@@ -138,16 +172,17 @@ class WeightedMetrics:
         # Edges in float32, as probabilities are; the last bin holds 1 itself.
         edges = np.linspace(0, 1, BINS + 1, dtype=np.float32)
         bins_N = np.minimum(np.searchsorted(edges, confidence_N.astype(np.float32), side="right") - 1, BINS - 1)
-        gap_N = confidence_N - (self.predictions_N == self.labels_N)
+        gap_N = confidence_N - (p_NK.argmax(1) == self.labels_N)
         return np.where(bins_N[:, None] == np.arange(BINS), gap_N[:, None], 0.0)
 
 
 class Ranks:
-    """AUROC of one class against the rest, sorted once.
+    """AUROC and average precision of one class against the rest, sorted once.
 
     With E the sum of weights up to a place in the order, and a and b the ends of a record's group of equal scores, the
     weight below a record plus half of its group is (E[a] + E[b]) / 2. Summed over the positives that counts every pair
     with a negative (ties half), and the pairs among positives, which are half of the square of their weight.
+    The precision at a record is the share of positives in the weight from the start of its group upwards.
 
     Args:
         positive_N: whether each record is of the class.
@@ -157,19 +192,35 @@ class Ranks:
     def __init__(self, positive_N: NDArray[np.bool_], scores_N: Floats) -> None:
         self.order_N = np.argsort(scores_N, kind="stable")
         in_order_N = scores_N[self.order_N]
-        self.rows_P = np.flatnonzero(positive_N)
-        self.starts_P = np.searchsorted(in_order_N, scores_N[self.rows_P], side="left")
-        self.ends_P = np.searchsorted(in_order_N, scores_N[self.rows_P], side="right")
+        self.rows_P = self.order_N[positive_N[self.order_N]]
+        scores_P = scores_N[self.rows_P]
+        self.starts_P = np.searchsorted(in_order_N, scores_P, side="left")
+        self.ends_P = np.searchsorted(in_order_N, scores_P, side="right")
+        self.firsts_P = np.searchsorted(scores_P, scores_P, side="left")
 
-    def auroc(self, weights_RN: Counts) -> Floats:
-        """The probability (R,) that a positive scores above a negative; NaN without positives or negatives."""
+    def areas(self, weights_RN: Counts, *, precision: bool = True) -> tuple[Floats, Floats]:
+        """AUROC (R,), the chance that a positive scores above a negative, and average precision (R,).
+
+        NaN without positives; AUROC also without negatives. The second is NaN unless `precision` asks for it.
+        """
         upto_RN = np.zeros((len(weights_RN), weights_RN.shape[1] + 1), dtype=np.int32)
         np.cumsum(weights_RN[:, self.order_N], axis=1, out=upto_RN[:, 1:])
-        weights_RP = weights_RN[:, self.rows_P].astype(np.float64)
-        twice_below_R = np.einsum("rp,rp->r", weights_RP, upto_RN[:, self.starts_P] + upto_RN[:, self.ends_P])
+        below_RP = upto_RN[:, self.starts_P]
+        counts_RP = weights_RN[:, self.rows_P]
+        weights_RP = counts_RP.astype(np.float64)
+        twice_below_R = np.einsum("rp,rp->r", weights_RP, below_RP + upto_RN[:, self.ends_P])
         positives_R = weights_RP.sum(1)
         negatives_R = upto_RN[:, -1] - positives_R
-        return ratio((twice_below_R - positives_R**2) / 2, positives_R * negatives_R)
+        auroc_R = ratio((twice_below_R - positives_R**2) / 2, positives_R * negatives_R)
+        if not precision:
+            return auroc_R, np.full(len(weights_RN), np.nan)
+        positive_below_RP = np.zeros((len(weights_RN), len(self.rows_P) + 1), dtype=np.int32)
+        np.cumsum(counts_RP, axis=1, out=positive_below_RP[:, 1:])
+        above_RP = upto_RN[:, -1:] - below_RP
+        right_RP = positive_below_RP[:, -1:] - positive_below_RP[:, self.firsts_P]
+        # Where nothing lies above, the record itself weighs nothing.
+        precision_RP = right_RP / np.maximum(above_RP, 1)
+        return auroc_R, ratio(np.einsum("rp,rp->r", weights_RP, precision_RP), positives_R)
 
 
 def ratio(above: Floats, below: Floats) -> Floats:

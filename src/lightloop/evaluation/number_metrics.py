@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightloop.config.metrics import OF_PROBLEM
+from lightloop.evaluation.draws import Draws, blocks
 from lightloop.evaluation.metrics import Counts, Floats, ratio
 
 # In the order of display.
@@ -29,6 +30,7 @@ class NumberMetrics:
         predictions_NH: the answers.
         names: the metrics that will be asked for; those that need what is not given are left out.
         block: neighbouring records that are not independent, such as windows that overlap.
+        draws: in place of `block`, what a bootstrap draws.
         naive_error: that MASE is scaled by.
         quantiles_NHQ: rising in Q; `coverage` and `width` are of the interval between the first and the last.
 
@@ -48,6 +50,7 @@ class NumberMetrics:
         names: Collection[str] = REGRESSION,
         *,
         block: int = 1,
+        draws: Draws | None = None,
         naive_error: float | None = None,
         quantiles_NHQ: NDArray[np.floating] | None = None,
     ) -> None:
@@ -56,8 +59,7 @@ class NumberMetrics:
         absent |= {"coverage", "width"} if quantiles_NHQ is None else set()
         self.names = tuple(name for name in FORECASTING if name in names and name not in absent)
         self.records, self.numbers = labels_NH.shape
-        # A block as long as the records would draw them all each time, and hide how unsure their mean is.
-        self.block = max(1, min(block, self.records // 3))
+        self.draws = draws or blocks(Draws(self.records, block))
         self.naive_error = naive_error
         y_NH, p_NH = labels_NH.astype(np.float64), predictions_NH.astype(np.float64)
         error_NH = p_NH - y_NH
@@ -82,7 +84,8 @@ class NumberMetrics:
 
     def scores(self, weights_RN: Counts) -> dict[str, Floats]:
         """Each metric's value (R,) for each weighting; NaN where it is undefined."""
-        means_RM = weights_RN.astype(np.float64) @ self.sums_NM / weights_RN.sum(1, keepdims=True)
+        weights = weights_RN.astype(np.float64)
+        means_RM = ratio(weights @ self.sums_NM, np.repeat(weights.sum(1, keepdims=True), self.sums_NM.shape[1], 1))
         of = dict(zip(self.columns, means_RM.T, strict=True))
         nothing = np.full(len(weights_RN), np.nan)
         variance = of["target_square"] - np.square(of["target"])
@@ -90,6 +93,7 @@ class NumberMetrics:
         variance = np.where(variance > 1e-12 * np.maximum(of["target_square"], 1e-300), variance, 0.0)
         scaled = ratio(of["absolute"], np.full(len(weights_RN), self.naive_error)) if self.naive_error else nothing
         found = {
+            "mse": of["square"],
             "rmse": np.sqrt(of["square"]),
             "mae": of["absolute"],
             "r2": 1 - ratio(of["square"], variance),

@@ -4,7 +4,7 @@ Shapes: N records, H numbers of an answer, Q quantiles.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from lightloop.config.schema import Config
 from lightloop.config.series import SeriesSpec
 from lightloop.errors import LightloopError, UsageError
 from lightloop.evaluation.bootstrap import intervals
+from lightloop.evaluation.draws import draws_of
 from lightloop.evaluation.evidence import Resampling, lists, matrix, metrics_content, plain, write_table
 from lightloop.evaluation.number_metrics import FORECASTING, REGRESSION, NumberMetrics
 from lightloop.evaluation.problem import Answers, Floats, Problem
@@ -31,7 +32,7 @@ CARRIED: tuple[Role, ...] = ("sensitive", "slice", "group", "time")
 NAIVE_ERROR = "naive_error"
 # Answers that differ by less than this share of their own spread are the same for who reads them.
 NOTICED = 1e-3
-HORIZON_METRICS = ("rmse", "mae")
+HORIZON_METRICS = ("rmse", "mae", "mape", "smape", "mase", "coverage", "width")
 
 
 class Numbers(Problem):
@@ -69,13 +70,21 @@ class Numbers(Problem):
         write_json(project.classes, [])
         _write_confusion(project.confusion)
 
-    def scorer(self, predictions: pa.Table, answers_NM: Floats) -> NumberMetrics:
-        return self._scorer(predictions, answers_NM, None)
+    @property
+    def block(self) -> int:
+        return self.horizon
+
+    def scorer(self, predictions: pa.Table, answers_NM: Floats, names: Collection[str] | None = None) -> NumberMetrics:
+        return self._scorer(predictions, answers_NM, None, names)
+
+    def errors(self, predictions: pa.Table, answers_NM: Floats) -> NDArray[np.float64]:
+        error_N: NDArray[np.float64] = np.abs(answers_NM - labels_of(predictions)).mean(1)
+        return error_N
 
     def written(self, predictions: pa.Table, who: str) -> Floats:
         return matrix(predictions, COLUMNS[who])
 
-    def different(self, first_NM: Floats, second_NM: Floats) -> int:
+    def different(self, first_NM: Floats, second_NM: Floats, predictions: pa.Table | None = None) -> int:
         """Records whose answers lie apart by more than a thousandth of the spread of all answers."""
         noticed = NOTICED * float(second_NM.std()) + 1e-5 * float(np.abs(second_NM).max())
         return int((np.abs(first_NM - second_NM) > noticed).any(1).sum())
@@ -115,13 +124,19 @@ class Numbers(Problem):
             }
         )
 
-    def _scorer(self, predictions: pa.Table, answers_NM: Floats, quantiles_NHQ: Floats | None) -> NumberMetrics:
-        naive = float(predictions.column(NAIVE_ERROR)[0].as_py()) if NAIVE_ERROR in predictions.column_names else None
+    def _scorer(
+        self,
+        predictions: pa.Table,
+        answers_NM: Floats,
+        quantiles_NHQ: Floats | None,
+        names: Collection[str] | None = None,
+    ) -> NumberMetrics:
+        naive = _naive_error(predictions)
         return NumberMetrics(
             labels_of(predictions),
             answers_NM,
-            self.names,
-            block=self.horizon,
+            self.names if names is None else names,
+            draws=draws_of(self.spec, predictions, block=self.horizon),
             naive_error=naive,
             quantiles_NHQ=quantiles_NHQ,
         )
@@ -131,11 +146,20 @@ class Numbers(Problem):
         if self.spec.problem != "forecasting":
             return []
         labels_NH, parts = labels_of(table), {who: matrix(table, column) for who, column in COLUMNS.items()}
+        draws, naive = draws_of(self.spec, table, block=self.horizon), _naive_error(table)
+        quantiles = {"model": _quantiles(table, self.horizon)}
         rows = []
         for step in range(self.horizon):
             here = slice(step, step + 1)
             found = {
-                who: NumberMetrics(labels_NH[:, here], answers_NH[:, here], HORIZON_METRICS, block=self.horizon)
+                who: NumberMetrics(
+                    labels_NH[:, here],
+                    answers_NH[:, here],
+                    HORIZON_METRICS,
+                    draws=draws,
+                    naive_error=naive,
+                    quantiles_NHQ=None if (levels := quantiles.get(who)) is None else levels[:, here],
+                )
                 for who, answers_NH in parts.items()
             }
             rows.append({"step": step + 1, **{who: plain(intervals(one, **asdict(how))) for who, one in found.items()}})
@@ -169,6 +193,11 @@ def labels_of(predictions: pa.Table) -> NDArray[np.float64]:
         return matrix(predictions, "label")
     column = predictions.column("label").to_numpy(zero_copy_only=False)
     return np.asarray(column, dtype=np.float64)[:, None]
+
+
+def _naive_error(predictions: pa.Table) -> float | None:
+    """What MASE is scaled by, of forecasts."""
+    return float(predictions.column(NAIVE_ERROR)[0].as_py()) if NAIVE_ERROR in predictions.column_names else None
 
 
 def _quantiles(predictions: pa.Table, horizon: int) -> Floats | None:

@@ -8,7 +8,7 @@ Shapes: N records, D features, R weightings, C channels, H height, W width.
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,7 @@ from lightloop.config.schema import Config
 from lightloop.data.image.records import decode_images
 from lightloop.data.splits import SplitName
 from lightloop.errors import LightloopError
+from lightloop.evaluation.draws import Draws
 from lightloop.evaluation.evidence import Resampling, lists, matrix, metrics_content, write_table
 from lightloop.evaluation.features import Judge
 from lightloop.evaluation.frechet import Moments, frechet, radii, squared_distances, within
@@ -95,7 +96,9 @@ class Samples(Problem):
         with replacing(project.confusion) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerow(["actual", "predicted"])
 
-    def scorer(self, predictions: pa.Table, answers_NM: AnyFloats) -> "SampleScores":
+    def scorer(
+        self, predictions: pa.Table, answers_NM: AnyFloats, names: Collection[str] | None = None
+    ) -> "SampleScores":
         features_ND = judge_of(predictions).features(answers_NM.astype(PIXELS))
         return SampleScores(matrix(predictions, "real_features"), features_ND)
 
@@ -106,7 +109,7 @@ class Samples(Problem):
         pixels = decode_images(predictions.column(COLUMNS[who]).to_pylist(), spec.size, spec.channels)
         return pixels.astype(np.float32)
 
-    def different(self, first_NM: AnyFloats, second_NM: AnyFloats) -> int:
+    def different(self, first_NM: AnyFloats, second_NM: AnyFloats, predictions: pa.Table | None = None) -> int:
         """Images of which a pixel differs by more than the one level that rounding can make."""
         gap_N = np.abs(first_NM.astype(np.float32) - second_NM.astype(np.float32)).reshape(len(first_NM), -1).max(1)
         return int((gap_N > 1).sum())
@@ -141,7 +144,6 @@ class SampleScores:
     """
 
     names = METRICS
-    block = 1
 
     def __init__(self, real_ND: AnyFloats, samples_ND: AnyFloats) -> None:
         if real_ND.shape != samples_ND.shape or len(real_ND) < 2:
@@ -150,6 +152,7 @@ class SampleScores:
                 f"and {samples_ND.shape} came"
             )
         self.records = len(real_ND)
+        self.draws = Draws(self.records)
         self.real_ND, self.samples_ND = real_ND.astype(np.float64), samples_ND.astype(np.float64)
         origin_D = self.real_ND.mean(0)
         self.moments = Moments(self.real_ND, origin_D), Moments(self.samples_ND, origin_D)

@@ -4,18 +4,21 @@ Shapes: N records, D components, P positions, Q positions or columns (see `Subje
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from lightloop.config.schema import ExplainConfig
-from lightloop.explanation.curves import area_check, random_maps
+from lightloop.config.explain import ExplainConfig
+from lightloop.explanation.attributing import attribute
+from lightloop.explanation.curves import area_check, beats_random, random_maps
+from lightloop.explanation.fidelity import Removals, draw_removals
 from lightloop.explanation.methods import Method
 from lightloop.explanation.sanity import randomised, rank_correlation
+from lightloop.explanation.stability import member_agreement, seed_agreement, sensitivity
 from lightloop.explanation.subject import Subject
 
 Checks = dict[str, dict[str, Any]]
@@ -25,16 +28,6 @@ RANDOM_ORDERS = 3  # averaged for each record, so that the peer's luck weighs li
 # The sanity check attributes anew for every layer, so it does with fewer records, and fewer draws of baselines.
 SANITY_RECORDS = 20
 SANITY_DRAWS = 32
-
-
-def attribute(method: Method, subject: Subject, network: nn.Module | None = None) -> Tensor:
-    """Attributions (N, Q), float32, of what is explained; by another network than the subject's where one is given."""
-    found_NP = method.attribute(
-        network or subject.network, subject.x_NDP, subject.targets_N, subject.reference, subject.extras
-    )
-    if subject.columns_P is None:
-        return found_NP.masked_fill(~subject.present_NQ, 0.0)
-    return torch.zeros(subject.present_NQ.shape).index_add(1, subject.columns_P, found_NP)
 
 
 @torch.no_grad()
@@ -49,7 +42,8 @@ def completeness_error(method: Method, subject: Subject, maps_NQ: Tensor) -> flo
     if method.sums_to is None:
         return None
     reference = subject.reference
-    baselines = reference.baseline_DP[None] if method.sums_to == "baseline" else reference.baselines_SDP
+    drawn = reference.baselines_SDP[: method.baselines]
+    baselines = reference.baseline_DP[None] if method.sums_to == "baseline" else drawn
     raw = replace(subject.replacing(), probability=False)
     rows_N = torch.arange(len(subject.x_NDP))
     reached_N = raw.scores(subject.x_NDP, rows_N)
@@ -110,13 +104,27 @@ def random_curves(subject: Subject, grid: tuple[int, ...]) -> Curves:
     }
 
 
-def peers(subject: Subject, methods: Iterable[Method]) -> dict[tuple[int, ...], Curves]:
-    """Curves of random orders for each resolution at which one of the methods sees, finest first."""
-    return {grid: random_curves(subject, grid) for grid in sorted({subject.grid(one) for one in methods}, reverse=True)}
+@dataclass(frozen=True)
+class Peers:
+    """What methods are measured by.
+
+    Attributes:
+        curves: of random orders, for each resolution at which one of the methods sees, finest first.
+        removals: what all methods are asked to foretell.
+    """
+
+    curves: dict[tuple[int, ...], Curves]
+    removals: Removals
+
+
+def peers(subject: Subject, methods: Iterable[Method]) -> Peers:
+    """Random orders at the resolutions of the methods, and removals that all of them have to foretell."""
+    grids = sorted({subject.grid(one) for one in methods}, reverse=True)
+    return Peers({grid: random_curves(subject, grid) for grid in grids}, draw_removals(subject))
 
 
 def method_checks(
-    method: Method, subject: Subject, maps_NQ: Tensor, *, own: Curves, peer: Curves, limits: ExplainConfig
+    method: Method, subject: Subject, maps_NQ: Tensor, *, own: Curves, peer: Peers, limits: ExplainConfig
 ) -> Checks:
     """All checks of one method, by name; `passed` is None where a check does not apply.
 
@@ -125,21 +133,27 @@ def method_checks(
         subject: what they are about.
         maps_NQ: the attributions.
         own: their curves.
-        peer: the curves of random orders as coarse as the method.
+        peer: what it is measured by.
         limits: from when on a check fails.
     """
     error, most = completeness_error(method, subject, maps_NQ), limits.max_completeness_error
-    seed = subject.reference.seed
-    return {
+    seed, grid = subject.reference.seed, subject.grid(method)
+    unexplained, shuffled = peer.removals.infidelity(maps_NQ), peer.removals.shuffled(maps_NQ, seed)
+    checks: Checks = {
         "completeness_error": {
             "value": error,
             "threshold": None if method.sums_to is None else most,
             "passed": None if method.sums_to is None else error is not None and error <= most,
         },
-        "deletion_auc": area_check(own["deletion"], peer["deletion"], insertion=False, seed=seed),
-        "insertion_auc": area_check(own["insertion"], peer["insertion"], insertion=True, seed=seed),
+        "deletion_auc": area_check(own["deletion"], peer.curves[grid]["deletion"], insertion=False, seed=seed),
+        "insertion_auc": area_check(own["insertion"], peer.curves[grid]["insertion"], insertion=True, seed=seed),
+        "infidelity": beats_random(unexplained, shuffled, higher=False, seed=seed),
+        "sensitivity": sensitivity(method, subject, limits.max_sensitivity),
+        "seed_agreement": seed_agreement(method, subject, maps_NQ, limits.min_seed_agreement),
         "randomised_correlation": sanity_check(method, subject, limits.max_randomised_correlation),
     }
+    members = member_agreement(method, subject)
+    return checks if members is None else {**checks, "member_agreement": members}
 
 
 def control_checks(method: Method, subject: Subject, limits: ExplainConfig) -> dict[str, Any]:
@@ -173,6 +187,18 @@ _DOUBTS = {
     "insertion_auc": lambda check: (
         "Inserting the {noun} that it ranks first does not raise the {score} faster than a random order does "
         f"(area {_figure(check['value'])}, random {_figure(check['random'])})."
+    ),
+    "infidelity": lambda check: (
+        "How much the score falls when {noun} are removed it foretells no better than its own numbers at random places "
+        f"(unexplained {_figure(check['value'])}, at random {_figure(check['random'])})."
+    ),
+    "sensitivity": lambda check: (
+        "Its attributions change too much when a record is changed unnoticeably "
+        f"(by {_figure(check['value'])} of their size, at most {check['threshold']:.2f} is allowed)."
+    ),
+    "seed_agreement": lambda check: (
+        "With other draws it gives other attributions "
+        f"(rank correlation {_figure(check['value'])}, at least {check['threshold']:.2f} is wanted)."
     ),
     "randomised_correlation": lambda check: (
         "Its attributions stay alike when layers are given random weights "

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lightloop.explanation.methods import Extras
+from lightloop.explanation.reference import Extras
 
 POINTS = 21  # of each curve, from nothing to every position
 CONFIDENCE = 0.95
@@ -67,7 +67,8 @@ class Replacing:
         present_NQ: which of them belong to the record: of a text not the padding, which is left as it is.
         probability: whether the outputs are logits, whose softmax is the score.
         extras: what else the network takes.
-        columns_P: which of Q each position belongs to, where several go together; None where Q is P.
+        columns_P: which of Q each position belongs to, where several go together; None where Q is P, or (D, P).
+        rows: of one forward pass.
     """
 
     network: nn.Module
@@ -78,6 +79,7 @@ class Replacing:
     probability: bool = True
     extras: Extras = ()
     columns_P: Tensor | None = None
+    rows: int = _ROWS
 
     @torch.no_grad()
     def scores(self, x_NDP: Tensor, rows_N: Tensor) -> Tensor:
@@ -102,21 +104,27 @@ class Replacing:
         taken_NF = (lengths_N[:, None] * torch.from_numpy(fractions())).round()
         one_by_one = (1,) * (ranks_NQ.ndim - 1)
         parts = []
-        for rows in torch.arange(len(self.x_NDP)).split(max(1, _ROWS // POINTS)):
+        for rows in torch.arange(len(self.x_NDP)).split(max(1, self.rows // POINTS)):
             reached_NFQ = ranks_NQ[rows, None] < taken_NF[rows].view(len(rows), POINTS, *one_by_one)
-            own_NFQ = (reached_NFQ == insertion) | ~self.present_NQ[rows, None]
-            own_NFP = own_NFQ if self.columns_P is None else own_NFQ[..., self.columns_P]
-            changed = torch.where(own_NFP[:, :, None], self.x_NDP[rows, None], self.baseline_DP).flatten(0, 1)
-            parts.append(self.scores(changed, rows.repeat_interleave(POINTS)).view(len(rows), POINTS))
+            parts.append(self.with_own(reached_NFQ == insertion, rows))
         found_NF = torch.cat(parts)
         if not self.probability:
             found_NF = found_NF - self.start()[:, None]
         return found_NF.double().numpy()
 
+    def with_own(self, own_NFQ: Tensor, rows_N: Tensor) -> Tensor:
+        """Scores (N, F) of records `rows_N` that keep their own positions where told, the baseline's elsewhere."""
+        own_NFQ = own_NFQ | ~self.present_NQ[rows_N, None]
+        own_NFP = own_NFQ if self.columns_P is None else own_NFQ[..., self.columns_P]
+        if own_NFP.ndim == self.x_NDP.ndim:
+            own_NFP = own_NFP[:, :, None]
+        changed = torch.where(own_NFP, self.x_NDP[rows_N, None], self.baseline_DP).flatten(0, 1)
+        return self.scores(changed, rows_N.repeat_interleave(own_NFQ.shape[1])).view(len(rows_N), -1)
+
     def start(self) -> Tensor:
         """The score of the baseline in the place of each record, (N,)."""
         start_DP, rows_N = self.baseline_DP, torch.arange(len(self.x_NDP))
-        parts = [self.scores(start_DP.expand(len(rows), *start_DP.shape), rows) for rows in rows_N.split(_ROWS)]
+        parts = [self.scores(start_DP.expand(len(rows), *start_DP.shape), rows) for rows in rows_N.split(self.rows)]
         return torch.cat(parts)
 
 
@@ -146,14 +154,26 @@ def mean_interval(values_N: NDArray[np.float64], seed: int) -> tuple[float, floa
 def area_check(
     curve_NF: NDArray[np.float64], random_NF: NDArray[np.float64], *, insertion: bool, seed: int
 ) -> dict[str, Any]:
-    """Whether a method's order beats random order: the interval of the paired difference leaves out 0.
+    """Whether a method's order beats random order, by the area under the curve, see `beats_random`."""
+    return beats_random(area(curve_NF), area(random_NF), higher=insertion, seed=seed)
+
+
+def beats_random(
+    own_N: NDArray[np.float64], random_N: NDArray[np.float64], *, higher: bool, seed: int
+) -> dict[str, Any]:
+    """Whether a method's figures beat those of its random peer: the interval of the paired difference leaves out 0.
+
+    Args:
+        own_N: a figure a record.
+        random_N: the peer's, of the same records.
+        higher: whether higher is better.
+        seed: of the bootstrap.
 
     Returns:
-        `value` (mean area under the curve) with `low` and `high`, `random` (the same of random order), `passed`.
+        `value` (mean) with `low` and `high`, `random` (the peer's mean), `passed`.
     """
-    own_N, random_N = area(curve_NF), area(random_NF)
     low, high = mean_interval(own_N, seed)
-    gain_N = own_N - random_N if insertion else random_N - own_N
+    gain_N = own_N - random_N if higher else random_N - own_N
     return {
         "value": float(own_N.mean()),
         "low": low,

@@ -14,8 +14,9 @@ import pyarrow as pa
 from torch import Tensor
 
 from lightloop.explanation.curves import mean_interval
+from lightloop.explanation.explained import column_names, prepare
 from lightloop.explanation.pictures import picture_name, save_pictures
-from lightloop.explanation.subject import Subject, column_names, prepare
+from lightloop.explanation.subject import Subject
 from lightloop.files import replacing
 from lightloop.tasks.checkpoint import Model
 
@@ -25,11 +26,9 @@ PARTS = "records.json"
 DIGITS = 5  # of an attribution, significant ones
 
 
-def write_attributions(path: Path, ids: Sequence[str], maps: Maps) -> None:
-    """Write `attributions.npz`: `ids`, and (N, Q) of each method; of images half precision, which is enough to see."""
-    arrays: dict[str, Any] = {
-        name: (map_NQ.half() if map_NQ.ndim == 3 else map_NQ).numpy() for name, map_NQ in maps.items()
-    }
+def write_attributions(path: Path, ids: Sequence[str], maps: Maps, *, half: bool) -> None:
+    """Write `attributions.npz`: `ids`, and (N, Q) of each method; `half` precision is enough for what is only seen."""
+    arrays: dict[str, Any] = {name: (map_NQ.half() if half else map_NQ).numpy() for name, map_NQ in maps.items()}
     with replacing(path) as temporary:
         # NumPy dates every member 1980, so the same attributions are the same bytes.
         np.savez_compressed(temporary, ids=np.array(ids), **arrays)
@@ -39,7 +38,8 @@ def write_records(folder: Path, model: Model, table: pa.Table, subject: Subject,
     """Write the folder `images`: pictures of images; of others `records.json`, a row a record.
 
     A row has `id`, `parts` (names of columns, tokens, or steps from the last one back), `values` (of columns and steps;
-    null for tokens) and by method `attributions`, all of the same length.
+    null for tokens) and by method `attributions`, all of the same length; of series with several channels these are
+    sums over channels, and `by_channel` has by method and channel one a step.
     """
     with replacing(folder) as temporary:
         temporary.mkdir()
@@ -50,7 +50,16 @@ def write_records(folder: Path, model: Model, table: pa.Table, subject: Subject,
         parts = record_parts(model, table, subject)
         for number, row in enumerate(parts):
             length = len(row["parts"])
-            row["attributions"] = {name: _rounded(map_NQ[number, :length]) for name, map_NQ in maps.items()}
+            row["attributions"] = {
+                name: _rounded(over_channels(map_NQ, subject)[number, :length]) for name, map_NQ in maps.items()
+            }
+            if subject.reference.by_channel:
+                row["by_channel"] = {
+                    name: {
+                        channel: _rounded(map_DP[place]) for place, channel in enumerate(channels_of(model, subject))
+                    }
+                    for name, map_DP in ((name, map_NDP[number]) for name, map_NDP in maps.items())
+                }
         text = json.dumps(parts, ensure_ascii=False, allow_nan=False, indent=None, separators=(",", ":"))
         (temporary / PARTS).write_text(text + "\n", encoding="utf-8")
 
@@ -68,7 +77,7 @@ def record_parts(model: Model, table: pa.Table, subject: Subject) -> list[dict[s
         lengths = subject.present_NQ.sum(1).tolist()
         spelled = [_tokens(model, ids_T[:length].tolist()) for ids_T, length in zip(encoded[0], lengths, strict=True)]
         return [{"id": one, "parts": tokens, "values": None} for one, tokens in zip(ids, spelled, strict=True)]
-    steps = subject.present_NQ.shape[1]
+    steps = subject.x_NDP.shape[-1]
     names = [str(step) for step in range(1 - steps, 1)]
     # The first channel is the series itself.
     series_NT = encoded[0].flatten(2)[..., 0] if encoded[0].ndim > 2 else encoded[0]
@@ -83,6 +92,20 @@ def columns_of(model: Model, subject: Subject) -> list[str]:
     return list(dict.fromkeys(column_names(model, subject.x_NDP.shape[-1])))
 
 
+def over_channels(map_NQ: Tensor, subject: Subject) -> Tensor:
+    """Attributions of positions: where channels are told apart, their sum."""
+    return map_NQ.sum(1) if subject.reference.by_channel else map_NQ
+
+
+def channels_of(model: Model, subject: Subject) -> list[str]:
+    """Names of the channels of a series: its values, the places in the calendar, and what was missing."""
+    settings = model.config.preprocess
+    waves = [f"{span} ({wave})" for span in getattr(settings, "calendar", ()) for wave in ("sine", "cosine")]
+    names = ["value", *waves, *(["missing"] if getattr(settings, "indicator", False) else [])]
+    count = subject.x_NDP.shape[1]
+    return names if len(names) == count else [f"channel {number}" for number in range(count)]
+
+
 def importance(names: Sequence[str], map_NQ: Tensor, seed: int) -> list[dict[str, Any]]:
     """Mean size of attributions of each column or step, with its bootstrap interval, in the order of `names`."""
     sizes_NQ = map_NQ.abs().double().numpy()
@@ -94,14 +117,22 @@ def importance(names: Sequence[str], map_NQ: Tensor, seed: int) -> list[dict[str
     return rows
 
 
-def record_rows(sample: pa.Table, classes: Sequence[str], methods: Sequence[str], folder: str) -> list[dict[str, Any]]:
-    """What result.json says about each record: its answer, and of images the files of its pictures."""
+def channel_importance(model: Model, subject: Subject, map_NDP: Tensor, seed: int) -> list[dict[str, Any]]:
+    """Size of attributions of each channel of a series, summed over steps, mean over records; with its interval."""
+    return importance(channels_of(model, subject), map_NDP.abs().sum(2), seed)
+
+
+def record_rows(
+    sample: pa.Table, kinds: Sequence[str], classes: Sequence[str], methods: Sequence[str], folder: str
+) -> list[dict[str, Any]]:
+    """What result.json says about each record: its answer, `kind` (see `sample`), and of images its pictures' files."""
     rows = []
-    for number, record in enumerate(sample.to_pylist()):
+    for number, (record, kind) in enumerate(zip(sample.to_pylist(), kinds, strict=True)):
         # Forecasts are many numbers, which predictions.parquet holds.
         row = {
             name: _plain(record[name]) for name in ("id", "label", "prediction") if not isinstance(record[name], list)
         }
+        row["kind"] = kind
         if classes:
             row["probability"] = record["probabilities"][list(classes).index(record["prediction"])]
         if folder:

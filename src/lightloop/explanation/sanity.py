@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from lightloop.explanation.methods import Extras
+from lightloop.explanation.reference import Extras
 
 # What `explanation.subject.Explained` adds to the names of a network's layers.
 WRAPPED = "network."

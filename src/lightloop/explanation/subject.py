@@ -4,7 +4,6 @@ Shapes: N records, S drawn baselines, D components, P positions (height and widt
 Q what attributions are about: positions, or the columns of a table; T tokens, O outputs.
 """
 
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,81 +14,29 @@ from torch import Tensor, nn
 
 from lightloop.config.schema import Config
 from lightloop.explanation.curves import Replacing
-from lightloop.explanation.methods import Extras, Method, Reference, frozen
+from lightloop.explanation.explained import Explained, Prepared, column_places, mean_record, prepare
+from lightloop.explanation.maps import choose_layer, feature_maps, feature_size, layer_of
+from lightloop.explanation.methods import Method, unfit
+from lightloop.explanation.reference import MOST_ROWS, Extras, Reference, frozen, rows_within
 from lightloop.explanation.sanity import foreground
-from lightloop.networks._inputs import PADDING
-from lightloop.tasks.answers import build_answer
+from lightloop.networks._ensemble import Ensemble
 from lightloop.tasks.checkpoint import Model, build_network
+from lightloop.tasks.processor import has_bf16_arithmetic
 
 # Training records whose mean is the baseline: enough for a mean that one more does not change.
 BASELINE_RECORDS = 1000
 # Pixels are ablated in blocks, this many along each side: one by one they change nothing.
 BLOCKS = 7
+# Occlusion covers so many tokens at a time, or this share of a series, or two blocks of an image along each side.
+WINDOW_TOKENS = 3
+WINDOW_SHARE = 1 / 8
+# Of a part of the records, by which methods are checked.
+PART_PERTURBATIONS = 256
+# Training records by which the layer of Grad-CAM++ is chosen.
+LAYER_RECORDS = 24
 
 Noun = Literal["pixels", "columns", "tokens", "steps"]
 NOUNS: dict[str, Noun] = {"image": "pixels", "tabular": "columns", "text": "tokens", "series": "steps"}
-
-
-class Explained(nn.Module):
-    """A network as a function of prepared records (N, D, P) and extras, to the scores (N, O) that are explained.
-
-    Scores of classes are logits. The score of numbers is one: their mean (of a forecast, over the horizon), in the
-    target's unit. What preprocessing puts back by itself, such as the last level of a series, is the same for a record
-    and for what it is compared with: explained is what the network adds.
-
-    Args:
-        network: trained; of records other than images, what follows its embedding is run.
-        model: to which it belongs.
-    """
-
-    def __init__(self, network: nn.Module, model: Model) -> None:
-        super().__init__()
-        self.network = network
-        self.model = model
-        self.answer = build_answer(model.config)
-        self.whole = model.config.data.modality == "image"
-        self.masked = model.config.data.modality == "text"
-        self.classes = model.config.data.problem == "classification"
-
-    def __deepcopy__(self, memo: dict[int, object]) -> "Explained":
-        # The model is only read, and holds more than can be copied.
-        return Explained(deepcopy(self.network, memo), self.model).train(self.training)
-
-    @property
-    def feature_maps(self) -> nn.Module:
-        maps = self.network.feature_maps
-        assert isinstance(maps, nn.Module)
-        return maps
-
-    def forward(self, x_NDP: Tensor, *extras: Tensor) -> Tensor:
-        mask, encoded = (extras[0], extras[1:]) if self.masked else (None, extras)
-        if self.whole:
-            outputs_NO: Tensor = self.network(x_NDP)
-        else:
-            network: Any = self.network
-            outputs_NO = network.forward_embedded(x_NDP.transpose(1, 2), mask)
-        if not self.classes:
-            outputs_NO = self.model.preprocessor.restore(outputs_NO, *encoded)
-        # The first answer is the logits, or the numbers.
-        first: Tensor = self.answer(outputs_NO)[0]
-        return first if self.classes else first.mean(1, keepdim=True)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Records as they are explained.
-
-    Attributes:
-        x_NDP: prepared records, components first; but for images what the network's embedding gives.
-        present_NP: which positions belong to the record; false for the padding of a text.
-        extras: what else `Explained` takes.
-        encoded: what `Preprocessor.encode` gave.
-    """
-
-    x_NDP: Tensor
-    present_NP: Tensor
-    extras: Extras
-    encoded: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -97,7 +44,7 @@ class Subject:
     """What is explained, and with what.
 
     Attributes:
-        network: trained and frozen (`methods.frozen`).
+        network: trained and frozen (`reference.frozen`).
         fresh: the same architecture with random weights, frozen; not those that training started from: a trained
             head still resembles them (maps correlate up to 0.96 with those of a head that was put back).
         x_NDP: prepared records, float32.
@@ -110,6 +57,7 @@ class Subject:
         columns_P: of a table the column that each position belongs to, int64; else None.
         noun: what attributions are about.
         probability: whether the score is a probability; else numbers in their unit.
+        layers: by what the layer of Grad-CAM++ was chosen, see `maps.choose_layer`.
     """
 
     network: nn.Module
@@ -124,6 +72,7 @@ class Subject:
     columns_P: Tensor | None = None
     noun: Noun = "pixels"
     probability: bool = True
+    layers: tuple[dict[str, Any], ...] = ()
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -131,8 +80,11 @@ class Subject:
 
     def grid(self, method: Method) -> tuple[int, ...]:
         """The resolution at which a method sees: that of positions, of the network's feature maps, of blocks."""
-        if method.grain == "feature_maps":
-            return feature_size(self.network, self.x_NDP, self.extras)
+        if method.grain in ("feature_maps", "layer"):
+            layer = (
+                feature_maps(self.network) if method.grain == "feature_maps" else layer_of(self.network, self.reference)
+            )
+            return feature_size(self.network, layer, self.x_NDP, self.extras)
         if method.grain == "unit" and self.noun == "pixels":
             return tuple(min(BLOCKS, length) for length in self.size)
         return self.size
@@ -148,11 +100,15 @@ class Subject:
             self.probability,
             self.extras,
             self.columns_P,
+            self.reference.rows,
         )
 
-    def part(self, records: int, draws: int) -> "Subject":
-        """At most `records` of it, evenly spaced, with at most `draws` baselines."""
-        rows = torch.linspace(0, len(self.x_NDP) - 1, min(records, len(self.x_NDP))).round().long()
+    def spread(self, records: int) -> Tensor:
+        """Places of at most `records` records, evenly spaced."""
+        return torch.linspace(0, len(self.x_NDP) - 1, min(records, len(self.x_NDP))).round().long()
+
+    def take(self, rows: Tensor) -> "Subject":
+        """Some of its records, in the order given; one may be taken several times."""
         return replace(
             self,
             x_NDP=self.x_NDP[rows],
@@ -161,71 +117,60 @@ class Subject:
             where_NQ=self.where_NQ[rows],
             distance_NQ=None if self.distance_NQ is None else self.distance_NQ[rows],
             extras=tuple(part[rows] for part in self.extras),
-            reference=replace(self.reference, baselines_SDP=self.reference.baselines_SDP[:draws]),
         )
 
+    def part(self, records: int, draws: int) -> "Subject":
+        """At most `records` of it, evenly spaced, with at most `draws` baselines and not many perturbations."""
+        reference = replace(
+            self.reference,
+            baselines_SDP=self.reference.baselines_SDP[:draws],
+            perturbations=min(self.reference.perturbations, PART_PERTURBATIONS),
+        )
+        return replace(self.take(self.spread(records)), reference=reference)
 
-@torch.no_grad()
-def feature_size(network: nn.Module, x_NCHW: Tensor, extras: Extras = ()) -> tuple[int, int]:
-    """Height and width of what `network.feature_maps` puts out."""
-    assert isinstance(network.feature_maps, nn.Module)
-    seen: list[tuple[int, int]] = []
-    hook = network.feature_maps.register_forward_hook(lambda _, __, out: seen.append((out.shape[2], out.shape[3])))
-    try:
-        network(x_NCHW[:1], *(part[:1] for part in extras))
-    finally:
-        hook.remove()
-    return seen[0]
+    def trimmed(self, length: int) -> "Subject":
+        """Of texts the first `length` tokens of all that is as long as the records."""
+        whole, reference = self.x_NDP.shape[-1], self.reference
+        cut = slice(length)
+        return replace(
+            self,
+            x_NDP=self.x_NDP[..., cut],
+            present_NQ=self.present_NQ[:, cut],
+            where_NQ=self.where_NQ[:, cut],
+            distance_NQ=None if self.distance_NQ is None else self.distance_NQ[:, cut],
+            extras=tuple(part[:, cut] if part.ndim > 1 and part.shape[1] == whole else part for part in self.extras),
+            reference=replace(
+                reference,
+                baseline_DP=reference.baseline_DP[:, cut],
+                baselines_SDP=reference.baselines_SDP[..., cut],
+                window=reference.window and (reference.window[0], min(length, *reference.window[1:])),
+                rows=min(MOST_ROWS, reference.rows * whole // length),
+            ),
+        )
 
-
-@torch.no_grad()
-def prepare(model: Model, table: pa.Table, length: int | None = None) -> Prepared:
-    """Records as `Explained` takes them.
-
-    Args:
-        model: the trained one.
-        table: raw records.
-        length: of texts, in tokens: longer ones are cut, shorter ones filled up. None keeps what `encode` gives.
-
-    Raises:
-        RefusedError: a record is not as the data spec says.
-    """
-    spec = model.config.data
-    encoded = model.preprocessor.encode(table)
-    if spec.modality == "text":
-        encoded = (_fitted(encoded[0], length), *encoded[1:])
-    features = model.preprocessor(*encoded)
-    # What numbers need to be put back into their unit.
-    raw = encoded if spec.problem != "classification" else ()
-    if spec.modality == "image":
-        (x_NCHW,) = features
-        return Prepared(x_NCHW, torch.ones_like(x_NCHW[:, 0], dtype=torch.bool), raw, encoded)
-    network: Any = model.network
-    x_NDP = network.embed(*features).transpose(1, 2).contiguous()
-    present_NP = torch.ones_like(x_NDP[:, 0], dtype=torch.bool)
-    if spec.modality != "text":
-        return Prepared(x_NDP, present_NP, raw, encoded)
-    present_NP = features[0] != PADDING
-    return Prepared(x_NDP, present_NP, (present_NP, *raw), encoded)
-
-
-def _fitted(ids_NT: Tensor, length: int | None) -> Tensor:
-    """Tokens cut or filled up to a length; without one, to that of the longest text."""
-    length = length or max(1, int((ids_NT != PADDING).sum(1).max()))
-    missing = max(0, length - ids_NT.shape[1])
-    return nn.functional.pad(ids_NT[:, :length], (0, missing), value=PADDING)
-
-
-def mean_record(prepared: Prepared) -> Tensor:
-    """The mean of records, position by position, over those that have the position: (D, P).
-
-    A position that none has gets the mean of all.
-    """
-    weight_N1P = prepared.present_NP[:, None].to(prepared.x_NDP.dtype)
-    sums_DP, counts_1P = (prepared.x_NDP * weight_N1P).sum(0), weight_N1P.sum(0)
-    rest = tuple(range(1, sums_DP.ndim))
-    overall_D1 = sums_DP.sum(rest, keepdim=True) / counts_1P.sum().clamp_min(1)
-    return torch.where(counts_1P > 0, sums_DP / counts_1P.clamp_min(1), overall_D1)
+    def members(self) -> list["Subject"]:
+        """Of an ensemble each member as a subject of its own; otherwise none."""
+        network = self.network
+        if not isinstance(network, Explained) or not isinstance(network.network, Ensemble):
+            return []
+        parts = list(network.network.members)
+        # Embeddings of members stand side by side; images are the same for all.
+        own = [slice(None)] * len(parts) if network.whole else _slices(self.x_NDP.shape[1], len(parts))
+        reference = self.reference
+        return [
+            replace(
+                self,
+                network=Explained(member, network.model).eval(),
+                x_NDP=self.x_NDP[:, rows],
+                reference=replace(
+                    reference,
+                    baseline_DP=reference.baseline_DP[rows],
+                    baselines_SDP=reference.baselines_SDP[:, rows],
+                    spare_SDP=None if reference.spare_SDP is None else reference.spare_SDP[:, rows],
+                ),
+            )
+            for member, rows in zip(parts, own, strict=True)
+        ]
 
 
 def build_subject(config: Config, model: Model, test: pa.Table, predictions: pa.Table, train: pa.Table) -> Subject:
@@ -243,13 +188,9 @@ def build_subject(config: Config, model: Model, test: pa.Table, predictions: pa.
     """
     spec = model.config.data
     records = prepare(model, test)
-    drawn = np.random.default_rng(config.seed).permutation(len(train))[: max(BASELINE_RECORDS, config.explain.samples)]
+    drawn = np.random.default_rng(config.seed).permutation(len(train))
+    drawn = drawn[: max(BASELINE_RECORDS, 2 * config.explain.samples)]
     training = prepare(model, train.take(drawn), length=records.x_NDP.shape[-1])
-    baseline_DP = mean_record(training)
-    if spec.modality == "image":
-        # Of pixels, so that it is a picture.
-        baseline_DP = model.preprocessor(training.encoded[0].float().mean(0, keepdim=True))[0][0]
-    baselines_SDP = torch.where(training.present_NP[:, None], training.x_NDP, baseline_DP)[: config.explain.samples]
 
     with torch.random.fork_rng(devices=[]):
         # Not the seed of the run, with which training started.
@@ -258,60 +199,114 @@ def build_subject(config: Config, model: Model, test: pa.Table, predictions: pa.
     networks = [Explained(frozen(network), model).eval() for network in (model.network, fresh)]
     classes = spec.problem == "classification"
 
-    columns_P, units_P = column_places(model, records), _blocks(records) if spec.modality == "image" else None
+    columns_P = column_places(model, records)
+    reference = _reference(config, model, records, training, network=networks[0], columns_P=columns_P)
     present_NQ = where_NQ = records.present_NP
     if columns_P is not None:
-        units_P = columns_P
         present_NQ = where_NQ = torch.ones((len(test), int(columns_P.max()) + 1), dtype=torch.bool)
+    elif reference.by_channel:
+        present_NQ = where_NQ = torch.ones_like(records.x_NDP, dtype=torch.bool)
     elif spec.modality == "image":
         where_NQ = foreground(records.encoded[0])
     answers = predictions.column("prediction").to_pylist()
     codes = [spec.classes.index(name) for name in answers] if classes else [0] * len(answers)
-    return Subject(
+    subject = Subject(
         network=networks[0],
         fresh=networks[1],
         x_NDP=records.x_NDP,
         targets_N=torch.tensor(codes),
-        reference=Reference(
-            baseline_DP=baseline_DP,
-            baselines_SDP=baselines_SDP,
-            steps=config.explain.steps,
-            seed=config.seed,
-            units_P=units_P,
-            perturbations=config.explain.perturbations,
-        ),
+        reference=reference,
         present_NQ=present_NQ,
         where_NQ=where_NQ,
-        distance_NQ=None if spec.modality == "image" else _distance(records.x_NDP, baseline_DP, columns_P),
+        distance_NQ=None if spec.modality == "image" else _distance(records.x_NDP, reference, columns_P),
         extras=records.extras,
         columns_P=columns_P,
         noun=NOUNS[spec.modality],
         probability=classes,
     )
+    wanted = "grad_cam_plus_plus"
+    if wanted not in config.explain.methods or unfit(wanted, subject.network):
+        return subject
+    return _with_layer(subject, training)
 
 
-def column_names(model: Model, positions: int) -> list[str]:
-    """The column of a table that each position came from; several may have come from one."""
-    names = list(getattr(model.preprocessor, "positions", ()))
-    return names if len(names) == positions else [f"feature {number}" for number in range(positions)]
+def _reference(
+    config: Config,
+    model: Model,
+    records: Prepared,
+    training: Prepared,
+    *,
+    network: nn.Module,
+    columns_P: Tensor | None,
+) -> Reference:
+    """What the records are compared with; `training` are drawn training records."""
+    modality, explain = model.config.data.modality, config.explain
+    x_NDP = records.x_NDP
+    baseline_DP = mean_record(training)
+    if modality == "image":
+        # Of pixels, so that it is a picture.
+        baseline_DP = model.preprocessor(training.encoded[0].float().mean(0, keepdim=True))[0][0]
+    filled = torch.where(training.present_NP[:, None], training.x_NDP, baseline_DP)
+    count = explain.samples
+    spare = filled[count : 2 * count]
+    by_channel = modality == "series" and x_NDP.shape[1] > 1
+    window, stride = _window(modality, x_NDP, by_channel=by_channel)
+    able = modality == "image" and has_bf16_arithmetic()
+    return Reference(
+        baseline_DP=baseline_DP,
+        baselines_SDP=filled[:count],
+        steps=explain.steps,
+        seed=config.seed,
+        units_P=_blocks(records) if modality == "image" else columns_P,
+        perturbations=explain.perturbations,
+        # Where training records are few, the same ones in another order.
+        spare_SDP=spare if len(spare) == min(count, len(filled)) else filled[:count].flip(0),
+        by_channel=by_channel,
+        window=window,
+        stride=stride,
+        rows=rows_within(network, x_NDP, records.extras, explain.memory),
+        bf16=able if explain.precision == "auto" else explain.precision == "bf16",
+    )
 
 
-def column_places(model: Model, records: Prepared) -> Tensor | None:
-    """Of a table, the place of each position's column among the distinct columns (P,), int64; else None."""
-    if model.config.data.modality != "tabular":
-        return None
-    names = column_names(model, records.x_NDP.shape[-1])
-    place = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    return torch.tensor([place[name] for name in names])
+def _with_layer(subject: Subject, training: Prepared) -> Subject:
+    """With the layer of Grad-CAM++ chosen, on training records and the answers that the network gives to them."""
+    x_NCHW, extras = training.x_NDP[:LAYER_RECORDS], tuple(part[:LAYER_RECORDS] for part in training.extras)
+    with torch.no_grad():
+        targets_N = subject.network(x_NCHW, *extras).argmax(1)
+    layer, rows = choose_layer(
+        subject.network, x_NCHW, targets_N, subject.reference, extras, probability=subject.probability
+    )
+    return replace(subject, reference=replace(subject.reference, layer=layer), layers=tuple(rows))
 
 
-def _distance(x_NDP: Tensor, baseline_DP: Tensor, columns_P: Tensor | None) -> Tensor:
-    """The Euclidean distance (N, Q) of each position, or column, from the baseline."""
-    squares_NP = (x_NDP - baseline_DP).square().sum(1)
+def _window(modality: str, x_NDP: Tensor, *, by_channel: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The window of occlusion over (D, P) and its stride: half a window, but one token of a text."""
+    components, *size = x_NDP.shape[1:]
+    if modality == "text":
+        return (components, min(WINDOW_TOKENS, size[0])), (components, 1)
+    if modality == "image":
+        sides = [max(1, 2 * length // BLOCKS) for length in size]
+    else:
+        sides = [max(1, round(length * WINDOW_SHARE)) for length in size]
+    first = 1 if by_channel else components
+    return (first, *sides), (first, *(max(1, side // 2) for side in sides))
+
+
+def _slices(length: int, parts: int) -> list[slice]:
+    size = length // parts
+    return [slice(start, start + size) for start in range(0, length, size)]
+
+
+def _distance(x_NDP: Tensor, reference: Reference, columns_P: Tensor | None) -> Tensor:
+    """The Euclidean distance (N, Q) of each position, channel of a position, or column, from the baseline."""
+    squares_NDP = (x_NDP - reference.baseline_DP).square()
+    if reference.by_channel:
+        return squares_NDP.sqrt()
     if columns_P is None:
-        return squares_NP.sqrt()
+        return squares_NDP.sum(1).sqrt()
     columns = int(columns_P.max()) + 1
-    return torch.zeros(len(x_NDP), columns).index_add(1, columns_P, squares_NP).sqrt()
+    return torch.zeros(len(x_NDP), columns).index_add(1, columns_P, squares_NDP.sum(1)).sqrt()
 
 
 def _blocks(records: Prepared) -> Tensor:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import timm
 import torch
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
@@ -128,6 +130,8 @@ def _create(name: str, channels: int, size: tuple[int, int], hub: bool) -> tuple
         hint = f": did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(f"timm has no backbone {name!r}{hint} (timm.list_models() names all)")
     options: dict[str, Any] = {"in_chans": channels}
+    if hub:
+        _reach_hub(name)
     try:
         try:
             model: Any = timm.create_model(name, pretrained=hub, img_size=size, **options)
@@ -144,3 +148,30 @@ def _create(name: str, channels: int, size: tuple[int, int], hub: bool) -> tuple
         raise ValueError(f"backbone={name} can't give feature maps: take another one, such as resnet18")
     (last,) = model.prune_intermediate_layers([-1], prune_norm=False, prune_head=True)
     return model, int(last)
+
+
+def _reach_hub(name: str) -> None:
+    """Ask the hub once before timm does, which would go on asking for minutes in vain.
+
+    Raises:
+        ValueError: it does not answer, and the weights are not in its cache; or there are none of that name.
+    """
+    try:
+        config = timm.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        raise ValueError(f"backbone={name}: {error} (timm.list_pretrained() names all)") from error
+    if not config or not config.hf_hub_id:
+        return  # timm has an address of its own for them, or says that there are none
+    repository, _, revision = config.hf_hub_id.partition("@")
+    file = config.hf_hub_filename or constants.SAFETENSORS_SINGLE_FILE
+    if isinstance(try_to_load_from_cache(repository, file, revision=revision or None), str):
+        return
+    try:
+        get_hf_file_metadata(hf_hub_url(repository, file, revision=revision or None))
+    except HfHubHTTPError:
+        return  # it answers, and timm knows other names of files
+    except Exception as error:
+        raise ValueError(
+            f"backbone={name} could not be fetched: {constants.ENDPOINT} can't be reached "
+            f"({str(error).partition('. ')[0]}): check the network, or give `pretrained` a local file, or none"
+        ) from error

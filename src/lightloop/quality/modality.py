@@ -35,5 +35,21 @@ def profile_of(spec: AnySpec, metadata: pd.DataFrame) -> dict[str, Any]:
     return profile
 
 
+def clues_of(spec: AnySpec, train: pd.DataFrame, root: Path) -> dict[str, float | None]:
+    """How well each thing about a record that should not tell the target does so alone, by what it is.
+
+    Args:
+        spec: the data set.
+        train: rows of `read_metadata` of the training file, whose index is the row number in that file; of a forecast
+            all rows.
+        root: the project's folder.
+
+    Returns:
+        As `quality.leakage.predictiveness`; None where it can't be said.
+    """
+    clues: dict[str, float | None] = _module(spec, "clues").clues(spec, train, root)
+    return clues
+
+
 def _module(spec: AnySpec, name: str) -> Any:
     return importlib.import_module(f"lightloop.quality.{spec.modality}.{name}")

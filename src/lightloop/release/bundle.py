@@ -82,6 +82,7 @@ def describe(model: Model, graph: onnx.ModelProto, data_version: str | None) -> 
         # A generator's data have classes too, but it does not answer with them.
         classes=() if config.data.problem == "generation" else config.data.classes,
         answer=problem_of(config.data).answer,
+        calibration=model.calibration,
         input=cast("AnyInput", model.preprocessor.input),
         files=tuple(model.preprocessor.files()),
         outputs=tuple(_output(value) for value in graph.graph.output),

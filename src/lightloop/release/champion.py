@@ -7,7 +7,7 @@ from lightloop.errors import LightloopError
 from lightloop.files import read_json, replacing, write_json, write_text
 from lightloop.project import Project
 from lightloop.release.history import Release, production, registry_tags
-from lightloop.release.repository import dvc, require_repository
+from lightloop.release.repository import dvc, file_at, require_repository
 from lightloop.serving.manifest import verify_bundle
 
 NONE = {"version": None}
@@ -16,8 +16,8 @@ NONE = {"version": None}
 def write_champion(project: Project) -> str | None:
     """Ask the registry for the champion and put it where the gate finds it.
 
-    Writes `artifacts/champion/champion.json` and, where there is a champion, fetches its bundle at its tag. A second
-    call with the same tags and a whole bundle asks neither GTO nor DVC.
+    Writes `artifacts/champion/champion.json` and, where there is a champion, fetches its bundle and what came of its
+    folds at its tag. A second call with the same tags and a whole bundle asks neither GTO nor DVC.
 
     Args:
         project: whose champion.
@@ -45,6 +45,11 @@ def write_champion(project: Project) -> str | None:
         return None
     if _fetched(project).get("commit") != champion.commit or not _is_whole(project):
         _fetch(project, champion)
+    folds = file_at(project.root, champion.commit, project.relative(project.folds_result))
+    if folds is None:
+        project.champion_folds.unlink(missing_ok=True)
+    else:
+        write_text(project.champion_folds, folds)
     write_json(project.champion, identity(champion))
     write_json(
         _record(project), {"tags": tags, "commit": champion.commit, "digest": verify_bundle(project.champion_bundle)}
@@ -62,6 +67,7 @@ def identity(champion: Release | None) -> dict[str, str | None]:
 def _clear(project: Project) -> None:
     write_json(project.champion, NONE)
     _record(project).unlink(missing_ok=True)
+    project.champion_folds.unlink(missing_ok=True)
     shutil.rmtree(project.champion_bundle, ignore_errors=True)
 
 

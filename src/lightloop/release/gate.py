@@ -8,8 +8,16 @@ from lightloop.config.metrics import METRICS, is_better
 from lightloop.config.schema import GateConfig
 from lightloop.errors import LightloopError
 from lightloop.evaluation.bootstrap import Difference, Scorer, paired_difference
-
-Figure = float | int | str | None
+from lightloop.release.checks import (
+    Check,
+    Service,
+    calibration,
+    champion_checks,
+    latency,
+    number,
+    protected_slices,
+    size,
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,10 @@ class Evidence:
         challenger: scorer of the new model's answers to the test records.
         baseline: that of the simpler model's, on the same records.
         champion: None where nothing stands in production.
+        comparison: the content of comparison.json, see `release.against`.
+        slices: the content of slices.json.
+        calibration: the content of evaluation/calibration.json; None where there is none.
+        service: how the bundle serves: `milliseconds` a record, `bytes`.
     """
 
     validation: Mapping[str, Any]
@@ -45,38 +57,21 @@ class Evidence:
     challenger: Scorer
     baseline: Scorer
     champion: Champion | None
-
-
-@dataclass(frozen=True)
-class Check:
-    """One question that the gate asks.
-
-    Attributes:
-        name: of the check.
-        passed: the answer.
-        figures: that it rests on; None where one is undefined, which never passes.
-        threshold: that they were held against, or None where the question is yes or no.
-        source: where the threshold comes from.
-        message: the answer in a sentence.
-    """
-
-    name: str
-    passed: bool
-    figures: dict[str, Figure]
-    threshold: float | None
-    source: str
-    message: str
+    comparison: Mapping[str, Any]
+    slices: Mapping[str, Any]
+    calibration: Mapping[str, Any] | None
+    service: Service
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answers to all questions; accepted where every one is yes."""
+    """The answers to all questions; accepted where every one is yes, but for warnings."""
 
     checks: tuple[Check, ...]
 
     @property
     def accepted(self) -> bool:
-        return all(check.passed for check in self.checks)
+        return not self.failed
 
     @property
     def word(self) -> str:
@@ -84,7 +79,7 @@ class Verdict:
 
     @property
     def failed(self) -> list[Check]:
-        return [check for check in self.checks if not check.passed]
+        return [check for check in self.checks if not (check.passed or check.warning)]
 
     def as_json(self) -> list[dict[str, Any]]:
         """The checks as `gate.json` holds them."""
@@ -113,7 +108,15 @@ def judge(config: GateConfig, evidence: Evidence, *, seed: int) -> Verdict:
             _data(evidence.validation),
             _parity(config, evidence.parity),
             *(_bound(name, bound, evidence.metrics) for name, bound in config.bounds.items()),
+            *calibration(config, evidence.metrics, evidence.calibration),
             against,
+            *(
+                champion_checks(config, evidence.comparison)
+                if evidence.champion
+                else protected_slices(config, evidence.slices)
+            ),
+            latency(config, evidence.service),
+            size(config, evidence.service),
             _explanation(evidence.explanation),
         )
     )
@@ -143,8 +146,8 @@ def _parity(config: GateConfig, parity: Mapping[str, Any]) -> Check:
         figures={"max_difference": largest, "different_predictions": different, "n": parity["n"]},
         threshold=config.max_parity_difference,
         source="config gate.max_parity_difference",
-        message=f"PyTorch and the exported graph differ by {_number(largest)} at most, where "
-        f"{_number(config.max_parity_difference)} is allowed, and in {different} of {parity['n']} predictions, "
+        message=f"PyTorch and the exported graph differ by {number(largest)} at most, where "
+        f"{number(config.max_parity_difference)} is allowed, and in {different} of {parity['n']} predictions, "
         "where none is",
     )
 
@@ -162,7 +165,7 @@ def _bound(name: str, bound: float, metrics: Mapping[str, Any]) -> Check:
         figures={key: interval.get(key) for key in ("value", "low", "high")},
         threshold=bound,
         source=f"config gate.bounds.{name}",
-        message=f"{METRICS[name].title} is {_number(value)}, and must be at {least} {_number(bound)}",
+        message=f"{METRICS[name].title} is {number(value)}, and must be at {least} {number(bound)}",
     )
 
 
@@ -183,7 +186,7 @@ def _champion(config: GateConfig, evidence: Evidence, champion: Champion, seed: 
         figures={"metric": config.metric, "champion": champion.version, **asdict(difference)},
         threshold=-config.margin,
         source="config gate.margin",
-        message=_compared(config, difference, champion.version, f"at least {_number(-config.margin)}"),
+        message=_compared(config, difference, champion.version, f"at least {number(-config.margin)}"),
     )
 
 
@@ -214,10 +217,10 @@ def _compared(config: GateConfig, difference: Difference, other: str, wanted: st
     title = METRICS[config.metric].title
     if difference.value is None or difference.low is None:
         return f"{title} is undefined, so that it can't be compared with {other}"
-    size = f"{_number(abs(difference.value))} {'better' if difference.value > 0 else 'worse'} than"
+    size = f"{number(abs(difference.value))} {'better' if difference.value > 0 else 'worse'} than"
     return (
         f"{title} is {size if difference.value else 'the same as'} {other}; at {config.confidence:.0%} confidence the "
-        f"difference is at least {_number(difference.low)}, and {wanted} is needed"
+        f"difference is at least {number(difference.low)}, and {wanted} is needed"
     )
 
 
@@ -233,7 +236,3 @@ def _explanation(explanation: Mapping[str, Any]) -> Check:
         message=f"of {len(methods)} explanation methods {len(trusted)} can be trusted"
         + (f" ({', '.join(trusted)})" if trusted else ", and at least 1 is needed"),
     )
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4g}"

@@ -60,5 +60,5 @@ def measure_parity(problem: Problem, ids: Sequence[str], answers_NM: Floats, pre
     return Parity(
         n=len(ids),
         max_difference=float(np.abs(answers_NM - expected_NM).max()) / size,
-        different_predictions=problem.different(answers_NM, expected_NM),
+        different_predictions=problem.different(answers_NM, expected_NM, predictions),
     )

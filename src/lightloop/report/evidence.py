@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from lightloop.config.audit import PARTS
 from lightloop.config.metrics import Metric
 from lightloop.config.schema import Config
 from lightloop.evaluation.baseline import baseline_title
@@ -31,12 +32,16 @@ class Evidence:
         classes: a row a class; empty where nothing is classified.
         mistakes: the most wrong records.
         horizons: of a forecast a row a step ahead, with metrics.
+        slices: parts of the test records.
+        fairness: who is given the favourable class, by sensitive column.
+        comparison: with the champion.
         predictions: a row a test record.
         explanation: methods, their checks, the sample.
         parts: by record what its attributions are about and what they are; empty for images.
         folds: what came of folds and seeds.
         simpler: what the baseline is, for people.
         parity: exported graph against PyTorch.
+        audit: the files of the audit by name; empty where it has not run.
         bundle: manifest of the deployable.
         bundle_bytes: its size.
     """
@@ -52,12 +57,16 @@ class Evidence:
     classes: list[dict[str, Any]]
     mistakes: list[dict[str, Any]]
     horizons: list[dict[str, Any]]
+    slices: dict[str, Any] | None
+    fairness: dict[str, Any] | None
+    comparison: dict[str, Any] | None
     predictions: pa.Table
     explanation: dict[str, Any] | None
     parts: dict[str, dict[str, Any]]
     folds: dict[str, Any] | None
     simpler: str
     parity: dict[str, Any] | None
+    audit: dict[str, dict[str, Any]]
     bundle: dict[str, Any] | None
     bundle_bytes: int | None
 
@@ -93,6 +102,9 @@ def read_evidence(config: Config, project: Project, specs: Mapping[str, Metric])
         classes=read_json(project.classes),
         mistakes=read_json(project.mistakes),
         horizons=_optional(project.horizons) or [],
+        slices=_optional(project.slices),
+        fairness=_optional(project.fairness),
+        comparison=_optional(project.comparison),
         predictions=read_predictions(project.predictions),
         explanation=_optional(project.explanation_result),
         parts={row["id"]: row for row in _optional(project.explanation_images / "records.json") or []},
@@ -100,6 +112,7 @@ def read_evidence(config: Config, project: Project, specs: Mapping[str, Metric])
         folds=_folds(_optional(project.folds_result)),
         simpler=baseline_title(config.data),
         parity=_optional(project.parity),
+        audit={name: content for name in PARTS if (content := _optional(project.audit / f"{name}.json"))},
         bundle=_optional(project.bundle / "bundle.json"),
         bundle_bytes=file_size(project.bundle) if project.bundle.is_dir() else None,
     )

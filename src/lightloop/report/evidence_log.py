@@ -1,6 +1,5 @@
 """The evidence about a model as a run in W&B: what the report shows, beside the runs of other models."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,11 @@ from lightloop.errors import LightloopError
 from lightloop.evaluation.evidence import read_predictions
 from lightloop.files import read_json
 from lightloop.project import Project
+from lightloop.release.history import releases
+from lightloop.report.evidence_figures import figures, read_figures
 from lightloop.report.records import excerpt, known_values
-from lightloop.tracking import close_run, notice, open_run, send_run
+from lightloop.tracking import close_run, notice, open_run, send_runs
+from lightloop.tracking.artifacts import data_artifact, digest_alias, model_artifact, report_artifact, use_artifact
 
 if TYPE_CHECKING:
     import wandb
@@ -29,6 +31,8 @@ MOST_CORRECT = 100
 CORRECT_OF_A_CLASS = 5
 # W&B refuses longer lists of pictures under one key.
 MOST_PICTURES = 100
+# What a table says of a check of the gate.
+CHECK = ("name", "passed", "threshold", "source", "message")
 
 
 @dataclass(frozen=True)
@@ -46,23 +50,22 @@ class Prediction:
 
 
 def log_evidence(config: Config, project: Project) -> None:
-    """Log what was found about the model as the run `evidence`, in the group of its training; end the run.
+    """Log what the loop made and found, as the runs `export` and `evidence` in the group of the training; end both.
 
-    Logged are the metrics with their intervals and the gate's verdict (summary), a table of predictions with what the
-    model saw, of classes the confusion matrix, the pictures of the explanation, of generation the samples, and the
-    bundle as an artifact with the alias `candidate`.
-    Whatever W&B does, the report stands: the run is written to disk first, a failure costs one line on stderr, and a
-    server that hangs costs `tracking.FINISH_TIMEOUT` seconds.
+    `export` uses the data and logs the bundle, with the aliases `candidate` and that of its digest. `evidence` uses the
+    bundle and logs the report; it holds the metrics with their intervals and the gate's verdict (summary), a table of
+    predictions with what the model saw, of classes the confusion matrix, the pictures of the explanation, of generation
+    the samples, and all other evidence as figures and tables. Where the gate refused, W&B sends an alert.
+    Whatever W&B does, the report stands: the runs are written to disk first, a failure costs one line on stderr, and a
+    server that hangs costs `tracking.runs.FINISH_TIMEOUT` seconds.
     """
     try:
-        run = open_run(config, project, job="evidence", live=False)
-        if run is None:
-            return
-        try:
-            _log(run, config, project)
-        finally:
-            close_run(run)
-        send_run(config, run)
+        # Before a run is opened: a run in W&B without its evidence would only mislead.
+        metrics, gate = (read_json(path) for path in (project.metrics, project.gate))
+        made = [
+            run for run in (_export(config, project, metrics, gate), _evidence(config, project, metrics, gate)) if run
+        ]
+        send_runs(config, *made)
     except LightloopError as error:
         notice(f"W&B got no evidence: {error}")
     # Any fault of a service that the result does not depend on must not take the result away.
@@ -91,14 +94,61 @@ def choose_predictions(predictions: list[Prediction]) -> list[Prediction]:
     return mistakes[:MOST_MISTAKES] + correct[:MOST_CORRECT]
 
 
-def _log(run: "wandb.Run", config: Config, project: Project) -> None:
-    metrics, gate = read_json(project.metrics), read_json(project.gate)
-    run.summary.update(dict(_summary(metrics, gate)))
+def _export(config: Config, project: Project, metrics: dict[str, Any], gate: dict[str, Any]) -> "wandb.Run | None":
+    run = open_run(config, project, job="export", live=False)
+    if run is None:
+        return None
+    try:
+        data = data_artifact(config, project)
+        if data is not None:
+            use_artifact(run, data)
+        model = model_artifact(config, project, metrics, gate)
+        run.log_artifact(model, aliases=["candidate", digest_alias(gate["bundle_digest"])])
+    finally:
+        close_run(run)
+    return run
+
+
+def _evidence(config: Config, project: Project, metrics: dict[str, Any], gate: dict[str, Any]) -> "wandb.Run | None":
+    run = open_run(config, project, job="evidence", live=False)
+    if run is None:
+        return None
+    try:
+        _log(run, config, project, metrics, gate)
+        data = data_artifact(config, project)
+        for used in (model_artifact(config, project, metrics, gate), *([data] if data else [])):
+            use_artifact(run, used)
+        run.log_artifact(report_artifact(config, project))
+        if gate["verdict"] != "accepted":
+            _alert(run, config, gate)
+    finally:
+        close_run(run)
+    return run
+
+
+def _alert(run: "wandb.Run", config: Config, gate: dict[str, Any]) -> None:
+    failed = [check for check in gate["checks"] if not (check["passed"] or check.get("warning"))]
+    said = [check.get("message") or check["name"] for check in failed]
+    words = f"{len(failed)} of {len(gate['checks'])} checks failed: {'; '.join(said)}"
+    # W&B refuses longer titles.
+    run.alert(f"The gate refused {config.name}"[:64], words, level="WARN")
+
+
+def _log(run: "wandb.Run", config: Config, project: Project, metrics: dict[str, Any], gate: dict[str, Any]) -> None:
+    numbers, tables = read_figures(project)
+    run.summary.update(numbers | dict(_data_check(project)) | dict(_summary(metrics, gate)))
     content = _explanations(project)
+    tables["gate/checks"] = [{key: check.get(key) for key in CHECK} for check in gate["checks"]]
+    tables["explanations/checks"] = _method_checks(project)
+    tables["releases"] = _releases(project)
+    content |= {name: table(rows) for name, rows in tables.items() if rows}
     if config.data.problem == "classification":
         rows = read_predictions(project.predictions).to_pylist()
+        # Of the predicted class: by costs or a threshold it need not be the most probable one.
+        place = config.data.classes.index
         predictions = [
-            Prediction(row["id"], row["label"], row["prediction"], max(row["probabilities"])) for row in rows
+            Prediction(row["id"], row["label"], row["prediction"], row["probabilities"][place(row["prediction"])])
+            for row in rows
         ]
         content["confusion"] = _confusion(config, predictions)
         content["predictions"] = _predictions_table(config, project, choose_predictions(predictions))
@@ -106,7 +156,55 @@ def _log(run: "wandb.Run", config: Config, project: Project) -> None:
         content["predictions"] = _numbers_table(config, project)
     if content:
         run.log(content)
-    _log_bundle(run, config, project, metrics, gate)
+
+
+def table(rows: list[dict[str, Any]]) -> "wandb.Table":
+    """Rows as W&B shows them; a column is there when any row has it."""
+    import wandb
+
+    columns: list[str | int] = list(dict.fromkeys(key for row in rows for key in row))
+    made = wandb.Table(columns=columns, allow_mixed_types=True)
+    for row in rows:
+        made.add_data(*(row.get(str(column)) for column in columns))
+    return made
+
+
+def _data_check(project: Project) -> Iterator[tuple[str, Any]]:
+    if not project.validation_result.exists():
+        return
+    result = read_json(project.validation_result)
+    yield "data/records", sum(result["rows"].values())
+    yield "data/expectations", len(result["checks"])
+    yield "data/failed", sum(not check["success"] for check in result["checks"])
+
+
+def _method_checks(project: Project) -> list[dict[str, Any]]:
+    """A row a method of explanation: whether it is to be trusted, and every number that its checks left."""
+    methods = read_json(project.explanation_result).get("methods", {})
+    return [
+        {"method": name} | {key.partition("/")[2]: value for key, value in figures(found, name)}
+        for name, found in methods.items()
+    ]
+
+
+def _releases(project: Project) -> list[dict[str, Any]]:
+    """A row a version of the registry; none where there is no registry to be read."""
+    try:
+        known = releases(project)
+    except LightloopError:
+        return []
+    return [
+        {
+            "version": release.version,
+            "stages": ", ".join(release.stages),
+            "gate": release.verdict,
+            "by": release.author,
+            "registered": release.created.isoformat(timespec="seconds"),
+            "bundle": (release.digest or "")[:12],
+            **dict(figures(release.metrics, "metrics")),
+        }
+        for release in known
+    ]
 
 
 def _summary(metrics: dict[str, Any], gate: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -218,23 +316,3 @@ def _explanations(project: Project) -> dict[str, Any]:
     # Of what was generated: sheets of many images.
     sheets = result.get("pictures", {}).items()
     return pictures | {f"samples/{name}": wandb.Image(str(project.explanation / file)) for name, file in sheets}
-
-
-def _log_bundle(
-    run: "wandb.Run", config: Config, project: Project, metrics: dict[str, Any], gate: dict[str, Any]
-) -> None:
-    import wandb
-
-    artifact = wandb.Artifact(
-        # W&B takes these characters alone.
-        re.sub(r"[^A-Za-z0-9_.-]", "-", f"{config.name}-model"),
-        type="model",
-        metadata={
-            "digest": gate["bundle_digest"],
-            "verdict": gate["verdict"],
-            "data_version": project.data_version(),
-            "metrics": metrics["metrics"],
-        },
-    )
-    artifact.add_dir(str(project.bundle))
-    run.log_artifact(artifact, aliases=["candidate"])

@@ -9,6 +9,14 @@ from lightloop.report.figures import plain, words
 
 METHODS = {
     "grad_cam": "Grad-CAM",
+    "grad_cam_plus_plus": "Grad-CAM++",
+    "guided_grad_cam": "Guided Grad-CAM",
+    "input_x_gradient": "Gradient times input",
+    "deep_lift_shap": "DeepLiftSHAP",
+    "shapley_sampling": "Shapley sampling",
+    "lime": "LIME",
+    "feature_permutation": "Permutation",
+    "blind": "Random numbers",
     "gradient_shap": "GradientSHAP",
     "integrated_gradients": "Integrated gradients",
     "feature_ablation": "Ablation",
@@ -22,6 +30,10 @@ CHECKS = {
     "completeness_error": "Completeness error",
     "deletion_auc": "Deletion area",
     "insertion_auc": "Insertion area",
+    "infidelity": "Infidelity",
+    "sensitivity": "Sensitivity",
+    "seed_agreement": "Agreement of draws",
+    "member_agreement": "Agreement of members",
     "randomised_correlation": "Correlation after randomisation",
 }
 RANKED = 15  # columns in a ranking
@@ -29,6 +41,7 @@ RANKED = 15  # columns in a ranking
 GALLERY = {"columns": 24, "tokens": 12, "steps": 8}
 BARS = 7  # columns of one record
 TOKENS = 160  # of one text, where its attributions are strongest
+STYLES = ("model", "second", "third", "fourth", "fifth")  # of lines
 FAINT = 0.06  # of the strongest attribution: weaker tokens are not coloured
 
 
@@ -60,6 +73,8 @@ def explanations(evidence: Evidence) -> dict[str, Any] | None:
         return None
     methods = content["methods"]
     trusted, names = trusted_methods(evidence)
+    # A method that could not be computed has reasons, but nothing to show.
+    drawn = [name for name in names if methods[name]["checks"]]
     noun = content.get("noun", "pixels")
     return {
         "content": content,
@@ -68,13 +83,16 @@ def explanations(evidence: Evidence) -> dict[str, Any] | None:
         "methods": methods,
         "trusted": trusted,
         "names": names,
-        "first": trusted[0] if trusted else names[0] if names else None,
+        "drawn": drawn,
+        "first": trusted[0] if trusted else drawn[0] if drawn else None,
+        "skipped": content.get("skipped") or {},
+        "agreement": _agreement(content),
         "charts": _curves(content, noun),
         "layers": _layers(content),
         "passing": sum(_depends_on_weights(method) for method in methods.values()),
         "control": content.get("control") or {},
         "importance": _importance(content, noun),
-        "gallery": [] if noun == "pixels" else _gallery(evidence, names, noun),
+        "gallery": [] if noun == "pixels" else _gallery(evidence, drawn, noun),
     }
 
 
@@ -89,7 +107,9 @@ def _curves(content: Mapping[str, Any], noun: str) -> list[Any]:
         points = {
             method_title(name): list(zip(curves["fractions"], found[name], strict=True)) for name in methods + peers
         }
-        styles = [*("model", "second", "third", "fourth", "fifth")[: len(methods)], *("peer", "faint")[: len(peers)]]
+        styles = [STYLES[place % len(STYLES)] for place in range(len(methods))] + [
+            *("peer", "faint", "faint")[: len(peers)]
+        ]
         if points:
             x = f"share of {noun} {'removed' if kind == 'deletion' else 'put back'}"
             y = "mean probability of the predicted class" if share else "mean answer, less that of the baseline"
@@ -193,3 +213,9 @@ def _layers(content: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     layers = list(dict.fromkeys(layer for rows in found.values() for layer in rows))
     return {"layers": layers, "methods": found}
+
+
+def _agreement(content: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Rank correlations of methods, row by row; None where there is but one."""
+    found = content.get("agreement")
+    return found if found and len(found["methods"]) > 1 else None

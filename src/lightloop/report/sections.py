@@ -12,7 +12,7 @@ from lightloop.report.explanations import trusted_methods
 from lightloop.report.figures import count, estimate, figure, plural, words
 from lightloop.report.judgement import Judgement, judge_gain
 from lightloop.report.numbers import numbers
-from lightloop.report.slices import slices
+from lightloop.report.slices import comparison, fairness, found_slices, slices
 from lightloop.report.tables import confusion, probabilities, reliability_bins
 
 GATE = {
@@ -21,6 +21,11 @@ GATE = {
     "baseline": "Against the baseline",
     "champion": "Against the champion",
     "explanation": "Explanations",
+    "calibration": "Calibration",
+    "further": "Further metrics",
+    "protected": "Sensitive groups",
+    "latency": "Speed",
+    "size": "Size",
 }
 PARTS = {"train": "training", "test": "test"}
 
@@ -37,7 +42,7 @@ def check_figures(check: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(check["figures"])
     if {"value", "low", "high"} <= shown.keys():
         bounds = {key: shown.pop(key) for key in ("value", "low", "high")}
-        if check["name"].startswith("bounds."):
+        if check["name"].startswith("bounds.") or check["name"] == "calibration":
             shown["value"] = bounds
         else:
             shown |= {"difference": bounds["value"], "at least": bounds["low"], "at most": bounds["high"]}
@@ -50,12 +55,14 @@ def verdict(evidence: Evidence) -> dict[str, Any]:
         {**check, "title": check_title(evidence, check["name"]), "figures": check_figures(check)}
         for check in evidence.gate["checks"]
     ]
-    failed = [check for check in checks if not check["passed"]]
+    failed = [check for check in checks if not (check["passed"] or check.get("warning"))]
+    warned = [check for check in checks if not check["passed"] and check.get("warning")]
     champion = evidence.gate.get("champion")
     champion = champion if champion and champion.get("version") else None
     return {
-        "checks": failed + [check for check in checks if check["passed"]],
+        "checks": failed + warned + [check for check in checks if check["passed"]],
         "failed": len(failed),
+        "warned": len(warned),
         "champion": champion,
         "tiles": _tiles(evidence),
         "gain": gain(evidence),
@@ -231,7 +238,15 @@ def evaluation(evidence: Evidence) -> dict[str, Any]:
         label = f"{row['title']}: model {estimate(row['model'])}, baseline {estimate(row['baseline'])}"
         estimates = {name: row[name] for name in ("model", "baseline") if row[name]}
         cards.append({**row, "chart": intervals(estimates, label)})
-    found = {"cards": cards, "gain": gain(evidence), "slices": slices(evidence), "numbers": numbers(evidence)}
+    found = {
+        "cards": cards,
+        "gain": gain(evidence),
+        "slices": slices(evidence),
+        "found": found_slices(evidence),
+        "fairness": fairness(evidence),
+        "comparison": comparison(evidence),
+        "numbers": numbers(evidence),
+    }
     return {**found, **_classes(evidence)} if evidence.classifies else {**found, "numbers": numbers(evidence)}
 
 

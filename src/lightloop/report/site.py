@@ -11,12 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from lightloop.config.compose import to_yaml
 from lightloop.config.image import ImageSpec
 from lightloop.project import Project
-from lightloop.report import explanations, figures, sections
+from lightloop.report import audit, explanations, figures, sections
 from lightloop.report.card import card_html, write_card
 from lightloop.report.evidence import Evidence
 from lightloop.report.pictures import write_thumbnails
 from lightloop.report.records import mistakes
 from lightloop.report.samples import samples
+from lightloop.report.slices import RATES, p_value
 
 ROOM = Path(__file__).resolve().parent
 NAVIGATION = (
@@ -25,6 +26,7 @@ NAVIGATION = (
     ("training", "Training"),
     ("evaluation", "Evaluation"),
     ("mistakes", "Worst mistakes"),
+    ("audit", "Audit"),
     ("explanations", "Explanations"),
     ("card", "Model card"),
     ("reproduce", "Reproduce"),
@@ -80,6 +82,7 @@ def _content(evidence: Evidence, records: pa.Table, thumbnails: dict[str, str]) 
         "training": sections.training(evidence),
         "evaluation": sections.evaluation(evidence),
         "mistakes": [] if generates else mistakes(evidence, records, thumbnails),
+        "audit": audit.audit(evidence),
         "explanations": explanations.explanations(evidence),
         "samples": samples(evidence) if generates else None,
     }
@@ -103,12 +106,18 @@ def environment() -> Environment:
     )
     for name in ("count", "estimate", "figure", "interval", "percent", "plain", "plural", "settings", "size", "words"):
         templates.filters[name] = getattr(figures, name)
+    templates.filters["p_value"] = p_value
     templates.filters["method"] = explanations.method_title
     templates.filters["place"] = lambda value, floor: round(100 * (value - floor) / (1 - floor), 1)
     templates.filters["expectation"] = expectation_words
     templates.filters["expected"] = expected_words
     templates.filters["observed"] = observed_words
-    templates.globals |= {"CHECKS": explanations.CHECKS, "PARTS": sections.PARTS, "title_of": sections.title_of}
+    templates.globals |= {
+        "CHECKS": explanations.CHECKS,
+        "PARTS": sections.PARTS,
+        "title_of": sections.title_of,
+        "RATES": RATES,
+    }
     return templates
 
 

@@ -1,72 +1,128 @@
-"""How the model does on parts of the test records: by sensitive columns and by slices. Of classes and of numbers.
+"""How the model does on parts of the test records, who is given the favourable class, and how it compares.
 
-Shapes: N records.
+From slices.json, fairness.json and comparison.json; nothing is computed here.
 """
 
-from dataclasses import asdict
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from lightloop.evaluation.bootstrap import intervals
-from lightloop.evaluation.problem import problem_of
 from lightloop.report.evidence import Evidence
+from lightloop.report.figures import figure, words
 
-SMALLEST = 20  # records of a group: of fewer no figure can be said to be its own
-MOST = 12  # groups of a column: more are no slices
+GAPS = {
+    "demographic_parity_difference": "Demographic parity, difference",
+    "demographic_parity_ratio": "Demographic parity, ratio",
+    "equal_opportunity_difference": "Equal opportunity, difference",
+    "equalized_odds_difference": "Equalised odds, difference",
+}
+RATES = {
+    "selection_rate": "Given",
+    "base_rate": "In the labels",
+    "true_positive_rate": "True positives",
+    "false_positive_rate": "False positives",
+    "accuracy": "Accuracy",
+}
+CONSTRAINTS = {"demographic_parity": "Demographic parity", "equalized_odds": "Equalised odds"}
+AIMS = {"demographic_parity": "demographic_parity_difference", "equalized_odds": "equalized_odds_difference"}
 
 
 def slices(evidence: Evidence) -> list[dict[str, Any]]:
-    """For each sensitive and slice column its groups with n and two metrics with intervals, weakest first.
+    """For each sensitive, slice and group column its groups with n, metrics with intervals, and what sets them apart.
 
     Returns:
-        By column `column`, `role`, `metrics` (their names), `groups` (`name`, `n`, and by metric an estimate) and
-        `left_out` (how many records are in groups that are too small).
+        By column `column`, `role`, `metrics` (names of the first two), `groups` (`name`, `n`, `estimates` by metric,
+        `difference` from the other records) and `left_out` (how many records are in groups that are too small).
     """
-    spec = evidence.config.data
-    if spec.problem == "generation":
+    content = evidence.slices
+    if not (content and content["applies"]):
         return []
-    found = []
-    for column in spec.with_role("sensitive", "slice"):
-        if column in evidence.predictions.column_names:
-            rows = _column(evidence, column)
-            if rows["groups"]:
-                found.append(rows)
-    return found
-
-
-def _column(evidence: Evidence, column: str) -> dict[str, Any]:
-    config, predictions = evidence.config, evidence.predictions
-    problem = problem_of(config.data)
-    metrics = list(dict.fromkeys([config.gate.metric, "accuracy" if evidence.classifies else "mae"]))
-    values = np.array([_name(value) for value in predictions.column(column).to_pylist()], dtype=object)
-    names, counts = np.unique(values.astype(str), return_counts=True)
-    groups: list[dict[str, Any]] = []
-    for name, n in sorted(zip(names.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1])[:MOST]:
-        if n < SMALLEST:
-            continue
-        part: pa.Table = predictions.filter(pa.array(values == name))
-        scorer = problem.scorer(part, problem.written(part, "model"))
-        estimates = intervals(
-            scorer,
-            confidence=evidence.metrics["confidence"],
-            resamples=min(500, evidence.metrics["resamples"]),
-            seed=config.seed,
+    found: dict[str, dict[str, Any]] = {}
+    for row in content["rows"]:
+        column = found.setdefault(
+            row["column"],
+            {
+                "column": row["column"],
+                "role": row["role"],
+                "metrics": content["metrics"][:2],
+                "groups": [],
+                "left_out": content["left_out"][row["column"]],
+            },
         )
-        shown = {metric: asdict(estimates[metric]) for metric in metrics if metric in estimates}
-        groups.append({"name": name, "n": n, "estimates": shown})
-    counted = sum(group["n"] for group in groups)
+        column["groups"].append(
+            {"name": row["value"], "n": row["n"], "estimates": row["metrics"], "difference": row["difference"]}
+        )
+    return list(found.values())
+
+
+def found_slices(evidence: Evidence) -> Mapping[str, Any] | None:
+    """What the error tree found; None where there is no such evidence."""
+    content = evidence.slices
+    return content["found"] if content and content["applies"] else None
+
+
+def fairness(evidence: Evidence) -> dict[str, Any] | None:
+    """Rates by group and gaps of each sensitive column; None where there is none.
+
+    Returns:
+        `smallest`, `columns` with `title`, the groups, and `gaps`: rows of (title, of the labels the model was taught,
+        of the labels of the test, of the model); `why` where a column has too few groups; and `thresholds`, rows of
+        what a threshold for each group would cost and gain.
+    """
+    content = evidence.fairness
+    if not (content and content["applies"]):
+        return None
     return {
-        "column": column,
-        "role": config.data.columns[column].role,
-        "metrics": [metric for metric in metrics if groups and metric in groups[0]["estimates"]],
-        "groups": groups,
-        "left_out": len(predictions) - counted,
+        "smallest": content["smallest"],
+        "columns": [
+            {
+                **column,
+                "title": f"{words(column['column'])}: who is given {column['favourable']!r}",
+                "rows": [
+                    (
+                        title,
+                        *((column.get(part) or {}).get(name) for part in ("training_gaps", "data_gaps")),
+                        column["gaps"][name],
+                    )
+                    for name, title in GAPS.items()
+                ]
+                if column["applies"]
+                else [],
+            }
+            for column in content["columns"]
+        ],
+        "thresholds": _thresholds(content.get("thresholds")),
     }
 
 
-def _name(value: Any) -> str:
-    if value is None or value != value:  # noqa: PLR0124 - NaN is the one value that is not itself
-        return "missing"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _thresholds(content: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    if not (content and content["applies"]):
+        return []
+    return [
+        {
+            "column": row["column"],
+            "title": CONSTRAINTS[row["constraint"]],
+            "n": row["n"],
+            "before": row["gaps_before"][AIMS[row["constraint"]]],
+            "after": row["gaps_after"][AIMS[row["constraint"]]],
+            "gain": row["gain"],
+            "cost": row["cost"],
+        }
+        for row in content["columns"]
+        if row["applies"]
+    ]
+
+
+def comparison(evidence: Evidence) -> Mapping[str, Any] | None:
+    """Challenger against champion on the same records; None where there is no champion to compare with."""
+    content = evidence.comparison
+    return content if content and content["applies"] else None
+
+
+def p_value(value: float | None) -> str:
+    """A p value, as short as it may be.
+
+    Examples:
+        >>> p_value(0.03214), p_value(0.0004), p_value(None)
+        ('0.032', '<0.001', '–')
+    """
+    return "<0.001" if value is not None and value < 0.001 else figure(value)

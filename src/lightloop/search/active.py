@@ -14,6 +14,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from lightloop.calibration.rules import decided_probability
 from lightloop.config.compose import read_params
 from lightloop.data.unlabelled import read_unlabelled
 from lightloop.errors import LightloopError, UsageError
@@ -139,16 +140,24 @@ def label_next(
     p_NK = predictor.answers(records)["probabilities"]
     rows = pick(p_NK, count, method, diverse=diverse, seed=config.seed)
     path = out or project.root / ("label-next.parquet" if _has_bytes(records) else "label-next.csv")
-    _write(_table(records, rows, p_NK, predictor.classes, method), path)
+    _write(_table(records, rows, p_NK, predictor.classes, method, decided_N=predictor.decide(p_NK)), path)
     return path
 
 
-def _table(records: pa.Table, rows: NDArray[np.int64], p_NK: Floats, classes: tuple[str, ...], method: str) -> pa.Table:
+def _table(
+    records: pa.Table,
+    rows: NDArray[np.int64],
+    p_NK: Floats,
+    classes: tuple[str, ...],
+    method: str,
+    *,
+    decided_N: NDArray[np.int64] | None = None,
+) -> pa.Table:
     chosen = records.take(rows)
-    best = p_NK[rows].argmax(1)
+    best = (p_NK.argmax(1) if decided_N is None else decided_N)[rows]
     found = {
         "prediction": pa.array([classes[code] for code in best], pa.string()),
-        "probability": pa.array(p_NK[rows].max(1).astype(np.float64)),
+        "probability": pa.array(decided_probability(p_NK[rows], best)),
         "uncertainty": pa.array(METHODS[method](p_NK[rows]).astype(np.float64)),
     }
     names = ["id", *(name for name in chosen.column_names if name not in ("id", "label")), "label"]

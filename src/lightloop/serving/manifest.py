@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lightloop.calibration.rules import Calibration
 from lightloop.data.image.input import ImageInput
 from lightloop.data.noise import NoiseInput
 from lightloop.data.series.input import SeriesInput
@@ -17,7 +18,9 @@ from lightloop.data.tabular.input import TabularInput
 from lightloop.data.text.input import TextInput
 from lightloop.errors import LightloopError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+# Formats that are read: 1 knew no calibration, its answer is the most probable class.
+READ: Final = (1, 2)
 GRAPH = "model.onnx"
 WEIGHTS = "model.safetensors"
 MANIFEST = "bundle.json"
@@ -50,6 +53,8 @@ class Manifest(_Frozen):
         problem: what the model solves.
         classes: label names in the order of the outputs; empty where nothing is classified.
         answer: the output that is judged: `probabilities` of classes, `prediction` of numbers.
+        calibration: how answers are decided, conformal sets or intervals, when the model abstains. The graph's
+            probabilities are scaled already; None in a bundle of format 1.
         input: schema of a raw record; its `feeds` are the graph's inputs.
         files: of the preprocessing, which lie in the folder `preprocessing/`, such as a tokenizer.
         outputs: schemas of the graph's outputs.
@@ -61,12 +66,13 @@ class Manifest(_Frozen):
             an old bundle still answers when the config's schema has moved on.
     """
 
-    format: Literal[1]
+    format: Literal[1, 2]
     name: str
     modality: str
     problem: str
     classes: tuple[str, ...]
     answer: str
+    calibration: Calibration | None = None
     input: AnyInput
     files: tuple[str, ...] = ()
     outputs: tuple[Output, ...]
@@ -75,6 +81,11 @@ class Manifest(_Frozen):
     opset: int
     libraries: dict[str, str]
     config: dict[str, Any]
+
+    @property
+    def rules(self) -> Calibration:
+        """What is done with answers; of a bundle that says nothing, the default."""
+        return self.calibration or Calibration()
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -85,10 +96,10 @@ def read_manifest(folder: Path) -> Manifest:
     """
     content = _read_json(folder / MANIFEST)
     version = content.get("format")
-    if version != FORMAT:
+    if version not in READ:
         raise LightloopError(
-            f"{folder / MANIFEST} has format {version!r}, but this Lightloop reads format {FORMAT}: "
-            "use the version of Lightloop that wrote the bundle, or export it again"
+            f"{folder / MANIFEST} has format {version!r}, but this Lightloop reads format "
+            f"{' and '.join(map(str, READ))}: use the version of Lightloop that wrote the bundle, or export it again"
         )
     try:
         return Manifest.model_validate(content)

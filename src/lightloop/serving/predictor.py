@@ -1,10 +1,11 @@
-"""A bundle that answers: verified, opened with ONNX Runtime, images in and labels out.
+"""A bundle that answers: verified, opened with ONNX Runtime; raw records in, answers and how sure they are out.
 
 Shapes: N records, C channels, H height, W width, K classes.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,40 @@ WARNINGS_OFF = 3
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one record.
+    """The answer for one record, a class.
 
     Attributes:
-        label: the class with the highest probability; of equal ones the first in the order of the classes.
+        label: the class that the bundle's rule decides for: mostly the most probable one, else what its threshold or
+            costs say; of equal ones the first in the order of the classes.
         probability: of that class, 0 to 1.
         probabilities: of every class, in the order of the predictor's `classes`.
+        possible: the classes that the truth is among, with the chance that `level` says; all where nothing is known.
+        level: of the conformal set; None where the bundle has none.
+        abstains: whether the model would rather leave the record to a person.
     """
 
     label: str
     probability: float
     probabilities: tuple[float, ...]
+    possible: tuple[str, ...] = ()
+    level: float | None = None
+    abstains: bool = False
+
+
+@dataclass(frozen=True)
+class NumberPrediction:
+    """The answer for one record, one or several numbers in the target's unit.
+
+    Attributes:
+        values: H numbers.
+        intervals: for each the two ends between which the truth is, with the chance that `level` says; None for an end
+            of which nothing is known.
+        level: of the conformal intervals; None where the bundle has none.
+    """
+
+    values: tuple[float, ...]
+    intervals: tuple[tuple[float | None, float | None], ...]
+    level: float | None = None
 
 
 class Predictor:
@@ -148,12 +172,80 @@ class Predictor:
         Raises:
             RefusedError: an image does not decode.
         """
-        table = pa.table({"image": pa.array(images, pa.large_binary())})
-        return [self._prediction(row) for row in self.answers(table)["probabilities"].tolist()]
+        return self.classify(pa.table({"image": pa.array(images, pa.large_binary())}))
 
-    def _prediction(self, row: list[float]) -> Prediction:
-        best = max(range(len(row)), key=row.__getitem__)
-        return Prediction(self.classes[best], row[best], tuple(row))
+    def classify(self, table: pa.Table) -> list[Prediction]:
+        """The class of each raw record, with how sure it is.
+
+        Raises:
+            RefusedError: a record is not as the manifest's input says.
+            LightloopError: the bundle answers no classes.
+        """
+        p_NK = self._answered(table, "probabilities")["probabilities"]
+        codes_N, sets_NK, abstains_N = self.decide(p_NK), self.sets(p_NK), self.abstains(p_NK)
+        level = self.level
+        return [
+            Prediction(
+                self.classes[code],
+                row[code],
+                tuple(row),
+                tuple(name for name, inside in zip(self.classes, possible, strict=True) if inside),
+                level,
+                abstains,
+            )
+            for row, code, possible, abstains in zip(
+                p_NK.tolist(), codes_N.tolist(), sets_NK.tolist(), abstains_N.tolist(), strict=True
+            )
+        ]
+
+    def forecast(self, table: pa.Table) -> list[NumberPrediction]:
+        """The numbers of each raw record, with their intervals.
+
+        Raises:
+            RefusedError: a record is not as the manifest's input says.
+            LightloopError: the bundle answers no numbers.
+        """
+        answers = self._answered(table, "prediction")
+        ends_NH2, level = self.intervals(answers), self.level
+        return [
+            NumberPrediction(
+                tuple(values),
+                tuple((low if isfinite(low) else None, high if isfinite(high) else None) for low, high in ends),
+                level,
+            )
+            for values, ends in zip(answers["prediction"].tolist(), ends_NH2.tolist(), strict=True)
+        ]
+
+    @property
+    def level(self) -> float | None:
+        """Of the conformal sets or intervals that are answered with; None where there are none."""
+        conformal = self.manifest.rules.conformal
+        return conformal.at().level if conformal else None
+
+    def decide(self, probabilities_NK: NDArray[Any]) -> NDArray[np.int64]:
+        """The class (N,) that the bundle's rule decides for, as a place in `classes`."""
+        return self.manifest.rules.decision.decide(probabilities_NK)
+
+    def sets(self, probabilities_NK: NDArray[Any], level: float | None = None) -> NDArray[np.bool_]:
+        """Which classes (N, K) the truth is among, with the chance `level`, by default the bundle's first.
+
+        Raises:
+            LightloopError: the bundle knows no such level.
+        """
+        return self.manifest.rules.sets(probabilities_NK, level)
+
+    def intervals(self, answers: Mapping[str, NDArray[Any]], level: float | None = None) -> NDArray[np.floating[Any]]:
+        """The ends (N, H, 2) between which the truth is, of what `answers` gave; see `sets`."""
+        return self.manifest.rules.intervals(answers["prediction"], answers.get("quantiles"), level)
+
+    def abstains(self, probabilities_NK: NDArray[Any]) -> NDArray[np.bool_]:
+        """Whether the model would rather leave a record to a person (N,)."""
+        return self.manifest.rules.abstains(probabilities_NK)
+
+    def _answered(self, table: pa.Table, wanted: str) -> dict[str, NDArray[Any]]:
+        if self.manifest.answer != wanted:
+            raise LightloopError(f"this bundle answers {self.manifest.answer}, not {wanted}: ask it by `answers`")
+        return self.answers(table)
 
 
 def _check_graph(session: ort.InferenceSession, manifest: Manifest, folder: Path) -> None:

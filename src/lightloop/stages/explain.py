@@ -3,32 +3,34 @@
 Shapes: N records, Q positions (see `explanation.subject`).
 """
 
+from collections.abc import Iterable
 from typing import Any
 
+import pyarrow as pa
 import torch
 from rich.progress import track
-from torch import Tensor
 
 from lightloop.config.schema import Config
 from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError
 from lightloop.evaluation.evidence import read_predictions
-from lightloop.explanation.checks import Curves, attribute, control_checks, doubts, method_checks, order_curves, peers
 from lightloop.explanation.curves import fractions
 from lightloop.explanation.evidence import (
+    channel_importance,
     columns_of,
     importance,
+    over_channels,
     record_rows,
     write_attributions,
     write_records,
 )
-from lightloop.explanation.methods import CONTROLS, METHODS, Method
-from lightloop.explanation.sample import draw_sample
+from lightloop.explanation.findings import Findings, find
+from lightloop.explanation.sample import Sample, draw_sample
 from lightloop.explanation.subject import Subject, build_subject
 from lightloop.files import write_json
-from lightloop.networks._ensemble import Ensemble
 from lightloop.project import Project
 from lightloop.tasks.checkpoint import Model, load_model
+from lightloop.tasks.processor import tune_allocator
 
 
 def explain(config: Config, project: Project) -> None:
@@ -42,6 +44,7 @@ def explain(config: Config, project: Project) -> None:
     Raises:
         LightloopError: the checkpoint, the predictions or the data are missing, damaged, or do not fit each other.
     """
+    tune_allocator()
     # The fast path of attention is 2.4 times slower on a processor, and does not run the layers one by one.
     torch.backends.mha.set_fastpath_enabled(False)
     model = load_model(project.checkpoint)
@@ -56,75 +59,56 @@ def explain(config: Config, project: Project) -> None:
         raise LightloopError(
             f"{project.predictions} is not about the test records of today: run the evaluate stage again"
         )
-    rows = draw_sample(predictions, config.data.classes, config.explain.records, config.seed)
-    sample, records = predictions.take(rows), tables["test"].take(rows)
+    drawn = draw_sample(predictions, config.data.classes, config.explain.records, config.seed)
+    sample, records = predictions.take(drawn.rows), tables["test"].take(drawn.rows)
     subject = build_subject(config, model, records, sample, tables["train"])
 
-    chosen = {name: METHODS[name] for name in config.explain.methods if fits(METHODS[name], model)}
-    random = peers(subject, chosen.values())
-    maps: dict[str, Tensor] = {}
-    curves: dict[str, Curves] = {}
-    methods: dict[str, Any] = {}
-    names = fixed_names(model, subject)
-    for name, method in track(chosen.items(), description="Explaining", transient=True):
-        maps[name] = attribute(method, subject)
-        curves[name] = order_curves(subject, maps[name])
-        peer = random[subject.grid(method)]
-        checks = method_checks(method, subject, maps[name], own=curves[name], peer=peer, limits=config.explain)
-        reasons = doubts(checks, subject)
-        methods[name] = {"trusted": not reasons, "reasons": reasons, "checks": checks}
-        if names:
-            methods[name]["importance"] = importance(names, maps[name], config.seed)
-    controls = CONTROLS if controllable(subject) else {}
-    control = {name: control_checks(method, subject, config.explain) for name, method in controls.items()}
-    curves |= {random_name(place, grid == subject.size): curve for place, (grid, curve) in enumerate(random.items())}
+    def tracked(names: Iterable[str]) -> Iterable[str]:
+        return track(list(names), description="Explaining", transient=True)
 
-    write_attributions(project.attributions, sample.column("id").to_pylist(), maps)
-    write_records(project.explanation_images, model, records, subject, maps)
+    found = find(subject, config.explain.methods, config.explain, tracked)
+    _rank(found, model, subject, config.seed)
+    write_attributions(project.attributions, sample.column("id").to_pylist(), found.maps, half=subject.noun == "pixels")
+    write_records(project.explanation_images, model, records, subject, found.maps)
+    write_json(project.explanation_result, _result(config, project, subject, sample=sample, drawn=drawn, found=found))
+
+
+def _result(
+    config: Config, project: Project, subject: Subject, *, sample: pa.Table, drawn: Sample, found: Findings
+) -> dict[str, Any]:
     folder = project.explanation_images.name if subject.noun == "pixels" else ""
-    write_json(
-        project.explanation_result,
-        {
-            "n": len(sample),
-            "noun": subject.noun,
-            "score": "probability" if subject.probability else "answer",
-            "records": record_rows(sample, config.data.classes, list(chosen), folder),
-            "methods": methods,
-            "control": control,
-            "curves": {
-                "fractions": fractions().tolist(),
-                "deletion": {name: curve["deletion"].mean(0).tolist() for name, curve in curves.items()},
-                "insertion": {name: curve["insertion"].mean(0).tolist() for name, curve in curves.items()},
+    return {
+        "n": len(sample),
+        "noun": subject.noun,
+        "score": "probability" if subject.probability else "answer",
+        "records": record_rows(sample, drawn.kinds, config.data.classes, list(found.maps), folder),
+        "methods": found.methods,
+        "skipped": found.skipped,
+        "agreement": found.agreement,
+        "control": found.control,
+        "curves": {
+            "fractions": fractions().tolist(),
+            **{
+                kind: {name: curve[kind].mean(0).tolist() for name, curve in found.curves.items()}
+                for kind in ("deletion", "insertion")
             },
         },
-    )
+    }
 
 
-def fits(method: Method, model: Model) -> bool:
-    """Whether a method can be used: an ensemble has no feature maps, those of its members differ."""
-    return method.grain != "feature_maps" or not isinstance(model.network, Ensemble)
-
-
-def random_name(place: int, fine: bool) -> str:
-    """The name of the random orders of one resolution; the first in `place` is the finest.
-
-    Examples:
-        >>> random_name(0, fine=True), random_name(1, fine=False), random_name(2, fine=False)
-        ('random', 'random_blocks', 'random_blocks_2')
-    """
-    if fine:
-        return "random"
-    return "random_blocks" if place <= 1 else f"random_blocks_{place}"
+def _rank(found: Findings, model: Model, subject: Subject, seed: int) -> None:
+    """Write the importance of columns, or of steps and their channels, beside each method that found it."""
+    names = fixed_names(model, subject)
+    for name, map_NQ in found.maps.items():
+        if names:
+            found.methods[name]["importance"] = importance(names, over_channels(map_NQ, subject), seed)
+        if subject.reference.by_channel:
+            found.methods[name]["channels"] = channel_importance(model, subject, map_NQ, seed)
 
 
 def fixed_names(model: Model, subject: Subject) -> list[str]:
     """Names of what attributions are about where all records have the same: columns, or steps, the last one being 0."""
     if subject.noun == "columns":
         return columns_of(model, subject)
-    steps = subject.present_NQ.shape[1]
+    steps = subject.x_NDP.shape[-1]
     return [str(step) for step in range(1 - steps, 1)] if subject.noun == "steps" else []
-
-
-def controllable(subject: Subject) -> bool:
-    """Whether the control says something: guided backpropagation is for images and networks with ReLUs."""
-    return subject.noun == "pixels" and any(isinstance(module, torch.nn.ReLU) for module in subject.network.modules())

@@ -27,7 +27,7 @@ def export(config: Config, project: Project) -> None:
         RefusedError: a record is not as the data spec says.
     """
     predictions = read_predictions(project.predictions)
-    model = load_model(project.checkpoint)
+    model = load_model(project.checkpoint, project.calibration)
     manifest = write_bundle(model, project.bundle, data_version=project.data_version())
 
     problem = problem_of(config.data)

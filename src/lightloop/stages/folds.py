@@ -12,6 +12,7 @@ from lightloop.config.metrics import METRICS
 from lightloop.config.schema import Config
 from lightloop.files import replacing, write_json
 from lightloop.project import Project
+from lightloop.tracking.members import log_members
 
 
 def folds(config: Config, project: Project) -> None:
@@ -38,6 +39,7 @@ def folds(config: Config, project: Project) -> None:
     scratch = family(project)
     trained = train_folds(config, project, scratch=scratch)
     write_folds(trained, config, project)
+    log_members(config, project, trained.members)
     forget_others(trained, scratch)
     print_folds(trained.content)
 

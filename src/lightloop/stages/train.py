@@ -6,14 +6,15 @@ from lightloop.config.schema import Config
 from lightloop.files import replacing, write_json
 from lightloop.project import Project
 from lightloop.tracking import close_run
+from lightloop.training.dynamics import keep_dynamics
 from lightloop.training.ensemble import train_released
 from lightloop.training.fit import start_over
 from lightloop.training.logger import open_training_run, wandb_logger
-from lightloop.training.member import fingerprint
+from lightloop.training.member import DYNAMICS, fingerprint
 
 
 def train(config: Config, project: Project, *, resume: bool = False) -> None:
-    """Train as the config says; write checkpoint, history and summary.
+    """Train as the config says; write checkpoint, history, summary, and how each record was learned.
 
     Args:
         config: of the run.
@@ -33,6 +34,7 @@ def train(config: Config, project: Project, *, resume: bool = False) -> None:
 
     with replacing(project.checkpoint) as temporary:
         shutil.copyfile(trained.checkpoint, temporary)
+    keep_dynamics(trained.checkpoint.parent / DYNAMICS, project.dynamics)
     write_json(project.history, trained.history)
     write_json(project.training_summary, trained.summary)
     start_over(scratch)

@@ -32,7 +32,7 @@ def validate(config: Config, project: Project) -> None:
     """
     suite = load_suite(project.expectations / f"{config.data.expectations}.json")
     metadata = read_metadata(config.data, project.root)
-    outcome = run_suite(suite, metadata).with_checks(leakage_checks(config.data, metadata))
+    outcome = run_suite(suite, metadata).with_checks(leakage_checks(config.data, metadata, project.root))
 
     refused_folder = project.scratch / "validation"
     folder = refused_folder if outcome.refusals else project.validation

@@ -6,10 +6,12 @@ Shapes: B batch, O outputs, K classes, H numbers of one answer, Q quantiles.
 import torch
 from torch import Tensor, nn
 
+from lightloop.calibration.rules import Scaling
 from lightloop.config.image import ImageSpec
 from lightloop.config.losses import Quantile
 from lightloop.config.schema import Config
 from lightloop.config.series import SeriesSpec
+from lightloop.tasks.scaling import build_scaling
 
 
 class Answer(nn.Module):
@@ -19,17 +21,23 @@ class Answer(nn.Module):
 
 
 class ClassAnswer(Answer):
-    """Logits and probabilities (B, K); outputs beyond the classes belong to auxiliary heads and are left out."""
+    """Raw logits and scaled probabilities (B, K); outputs beyond the classes are of auxiliary heads and left out.
+
+    Args:
+        classes: K.
+        scaling: how logits become probabilities; by default softmax.
+    """
 
     names = ("logits", "probabilities")
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, scaling: Scaling | None = None) -> None:
         super().__init__()
         self.classes = classes
+        self.scaling = build_scaling(scaling or Scaling())
 
     def forward(self, outputs_BO: Tensor) -> tuple[Tensor, Tensor]:
         logits_BK = outputs_BO[:, : self.classes]
-        return logits_BK, logits_BK.softmax(1)
+        return logits_BK, self.scaling(logits_BK)
 
 
 class NumberAnswer(Answer):
@@ -100,10 +108,10 @@ def levels_of(config: Config) -> tuple[float, ...]:
     return config.loss.levels if isinstance(config.loss, Quantile) else (0.5,)
 
 
-def build_answer(config: Config) -> Answer:
-    """The answer of the config's problem."""
+def build_answer(config: Config, scaling: Scaling | None = None) -> Answer:
+    """The answer of the config's problem; of classes with calibrated probabilities where a scaling is given."""
     if config.data.problem == "generation":
         return ImageAnswer()
     if config.data.problem == "classification":
-        return ClassAnswer(len(config.data.classes))
+        return ClassAnswer(len(config.data.classes), scaling)
     return NumberAnswer(count_numbers(config), levels_of(config))

@@ -3,7 +3,7 @@
 Shapes: N records, B batch, O outputs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lightloop.calibration.rules import Calibration, read_calibration
 from lightloop.config.compose import validate_config
 from lightloop.config.schema import Config
 from lightloop.config.search import NoEnsemble, count_members
@@ -37,15 +38,21 @@ class Model:
         config: of that run; `config.data.classes` are the label names in the order of the outputs.
         preprocessor: raw records to what the network takes.
         network: preprocessed records to outputs (N, O), float32.
+        calibration: what is done with its answers; by default nothing.
     """
 
     config: Config
     preprocessor: Preprocessor
     network: nn.Module
+    calibration: Calibration = field(default_factory=Calibration)
+
+    def answer(self) -> Answer:
+        """From outputs to named answers; probabilities are calibrated."""
+        return build_answer(self.config, self.calibration.scaling)
 
     def graph(self) -> "Graph":
         """All of it that is arithmetic, from encoded records to named answers."""
-        return Graph(self.preprocessor, self.network, build_answer(self.config))
+        return Graph(self.preprocessor, self.network, self.answer())
 
     @torch.no_grad()
     def answers(self, table: pa.Table, batch_size: int = 512) -> dict[str, NDArray[Any]]:
@@ -111,11 +118,16 @@ def checkpoint_extras(config: Config, preprocessor: Preprocessor) -> dict[str, A
     return {CONFIG_KEY: config.model_dump(mode="json"), FILES_KEY: files}
 
 
-def load_model(path: Path) -> Model:
+def load_model(path: Path, calibration: Path | None = None) -> Model:
     """Read a checkpoint of the train stage, in evaluation mode, on the CPU.
 
+    Args:
+        path: of the checkpoint.
+        calibration: of what the calibrate stage wrote about it. Without it, or where nothing applies, probabilities
+            are the softmax of the logits and the most probable class is the answer.
+
     Raises:
-        LightloopError: the file is missing, damaged, or not one of ours.
+        LightloopError: the file is missing, damaged, or not one of ours; or the calibration is of another model.
     """
     if not path.exists():
         raise LightloopError(f"{path} is missing: run `lightloop run`, whose train stage makes it")
@@ -133,7 +145,11 @@ def load_model(path: Path) -> Model:
     preprocessor.load_state_dict(_part(content["state_dict"], "preprocessor."))
     network = build_network(config, preprocessor.inputs)
     network.load_state_dict(_part(content["state_dict"], "network."))
-    return Model(config, preprocessor.eval(), network.eval())
+    rules = read_calibration(calibration) if calibration else Calibration()
+    curves, classes = len(rules.scaling.curves), len(config.data.classes)
+    if curves and curves != classes:
+        raise LightloopError(f"{calibration} is of {curves} classes, and {path} of {classes}: run `lightloop run`")
+    return Model(config, preprocessor.eval(), network.eval(), rules)
 
 
 def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

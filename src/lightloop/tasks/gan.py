@@ -5,6 +5,7 @@ Shapes: B batch, Z latent numbers, C channels, H height, W width.
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -145,8 +146,13 @@ class Gan(pl.LightningModule):
         images: Tensor = pixels_BCHW
         return images
 
+    @cached_property
+    def _extras(self) -> dict[str, Any]:
+        # Once a training: writing what scikit-learn fitted takes longer than an epoch of a small table.
+        return checkpoint_extras(self.config, self.preprocessor)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint |= checkpoint_extras(self.config, self.preprocessor)
+        checkpoint |= self._extras
 
     def configure_optimizers(self) -> Any:
         settings = self.config.optimizer

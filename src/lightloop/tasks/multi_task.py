@@ -65,13 +65,18 @@ class MultiTask(Classification):
 
 
 def head_loss(outputs_BO: Tensor, targets_B: Tensor) -> Tensor:
-    """Mean squared error of one output for numbers, NaN passed over; cross-entropy for classes, MISSING passed over.
+    """Mean squared error of one output for numbers; cross-entropy for classes, or for shares of them (B, K).
+
+    NaN among numbers and shares, and MISSING among classes, are passed over.
 
     Examples:
         >>> head_loss(torch.tensor([[2.0], [5.0]]), torch.tensor([1.0, torch.nan])).item()
         1.0
     """
-    if targets_B.is_floating_point():
+    if targets_B.ndim > 1:
+        known_B = ~targets_B.isnan().any(1)
+        losses_B = nn.functional.cross_entropy(outputs_BO, targets_B.nan_to_num(), reduction="none") * known_B
+    elif targets_B.is_floating_point():
         known_B = ~targets_B.isnan()
         losses_B = (outputs_BO[:, 0] - targets_B.nan_to_num()).square() * known_B
     else:

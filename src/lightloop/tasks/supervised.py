@@ -4,6 +4,7 @@ Shapes: B batch, O outputs, K classes.
 """
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any
 
 import pytorch_lightning as pl
@@ -95,8 +96,13 @@ class Supervised(pl.LightningModule, ABC):
         outputs_BO: Tensor = self.network(*prepared).float()
         return self.preprocessor.restore(outputs_BO, *encoded)
 
+    @cached_property
+    def _extras(self) -> dict[str, Any]:
+        # Once a training: writing what scikit-learn fitted takes longer than an epoch of a small table.
+        return checkpoint_extras(self.config, self.preprocessor)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint |= checkpoint_extras(self.config, self.preprocessor)
+        checkpoint |= self._extras
         checkpoint[PLATEAU] = self._plateau.state_dict() if self._plateau else None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -122,6 +128,11 @@ class Supervised(pl.LightningModule, ABC):
                 f"optimizer.lr (now {self.rate}) or set trainer.gradient_clip_val"
             )
         return loss
+
+    @property
+    def last_outputs(self) -> Tensor:
+        """What the network answered in the last training step, (B, O)."""
+        return self._pending[-1][0]
 
     def flush(self) -> None:
         """Bring the training metrics up to date."""

@@ -20,6 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from lightloop.config.metrics import signed
+from lightloop.evaluation.comparison import holm
+
 Floats = NDArray[np.float64]
 
 
@@ -130,18 +133,6 @@ def compare_pairs(scores: Mapping[str, Floats], ratio: float, *, confidence: flo
     return differences
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction of p-values.
-
-    Examples:
-        >>> holm([0.01, 0.04])
-        [0.02, 0.04]
-    """
-    from statsmodels.stats.multitest import multipletests
-
-    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
-
-
 def repeated_anova(scores: Mapping[str, Floats], ratio: float = 0.0) -> tuple[float | None, float]:
     """F and p of "all settings are equal": analysis of variance for repeated measures over the divisions.
 
@@ -182,3 +173,39 @@ def scores_by_division(members: Sequence[Mapping[str, Any]], metric: str, *, dra
         return np.array([math.nan if score is None else score for score in found], dtype=np.float64)
     by_fold = [[score for (fold, _), score in value.items() if fold == wanted] for wanted in folds]
     return np.array([math.nan if None in scores else float(np.mean(scores)) for scores in by_fold], dtype=np.float64)
+
+
+def compare_folds(
+    challenger: Mapping[str, Any], champion: Mapping[str, Any], metric: str, confidence: float
+) -> dict[str, Any]:
+    """Two results of folds (`artifacts/folds/result.json`) on one metric, by the corrected resampled t-test.
+
+    Returns:
+        `applies`, or why not; `metric`, `n` divisions, `value` of the difference (positive: the challenger is better)
+        with interval, `t` and `p`, two-sided.
+    """
+    divisions = [
+        [(row["fold"], row["seed"], row["held_out"]) for row in result["members"]] for result in (challenger, champion)
+    ]
+    if divisions[0] != divisions[1]:
+        return {"applies": False, "why": "The two did not hold out the same records."}
+    if not all(metric in result["metrics"] for result in (challenger, champion)):
+        return {"applies": False, "why": f"Not both of the two know {metric}."}
+    drawn, ratio = bool(challenger["drawn"]), float(challenger["ratio"])
+    ours_J, theirs_J = (scores_by_division(result["members"], metric, drawn=drawn) for result in (challenger, champion))
+    if len(ours_J) < 2 or not np.isfinite([*ours_J, *theirs_J]).all():
+        return {"applies": False, "why": f"{metric} is not defined on two divisions or more."}
+    t, p = corrected_t_test(theirs_J, ours_J, ratio)
+    difference_J = ours_J - theirs_J
+    half = float(stats.t.ppf((1 + confidence) / 2, len(ours_J) - 1)) * corrected_error(difference_J, ratio)
+    better, sign = signed(metric, float(difference_J.mean())), signed(metric, 1.0)
+    return {
+        "applies": True,
+        "metric": metric,
+        "n": len(ours_J),
+        "value": better,
+        "low": better - half,
+        "high": better + half,
+        "t": None if t is None else sign * t,
+        "p": p,
+    }

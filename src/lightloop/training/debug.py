@@ -6,7 +6,6 @@ import torch
 
 from lightloop.config.schema import Config
 from lightloop.config.training import AnyDebug, FastDevRun, LimitBatches, Overfit
-from lightloop.data.batches import EncodedRecords
 from lightloop.data.module import RecordsModule
 
 
@@ -33,9 +32,5 @@ def overfit(config: Config, data: RecordsModule) -> None:
     records = data.splits["train"]
     count = min(len(records), config.debug.batches * config.trainer.batch_size)
     rows = torch.randperm(len(records), generator=torch.Generator().manual_seed(config.seed))[:count]
-    few = EncodedRecords(
-        tuple(part[rows] for part in records.inputs),
-        records.targets[rows],
-        tuple(part[rows] for part in records.auxiliary),
-    )
+    few = records.take(rows)
     data.splits |= {"train": few, "validation": few}

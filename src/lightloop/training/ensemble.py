@@ -63,7 +63,7 @@ def train_released(config: Config, project: Project, *, scratch: Path, logger: A
     """
     match config.ensemble:
         case NoEnsemble():
-            return train_semi(config, project, scratch=scratch, logger=logger)
+            return train_semi(config, project, scratch=scratch, logger=logger, watched=True)
         case Snapshots():
             members, states = _snapshots(config, config.ensemble, project, scratch, logger)
             extra: dict[str, Tensor] = {}

@@ -19,11 +19,13 @@ from lightloop.data.splits import SplitName
 from lightloop.files import read_json, write_json
 from lightloop.project import Project
 from lightloop.tasks.checkpoint import build_network
+from lightloop.training.dynamics import watch, write_dynamics
 from lightloop.training.fit import fit, store
 from lightloop.training.speed import choose_speed, tune_allocator
 
 CHECKPOINT = "member.ckpt"
 RECORD = "member.json"
+DYNAMICS = "dynamics.parquet"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def train_member(
     logger: Any = False,
     callbacks: Sequence[pl.Callback] = (),
     lines: bool = True,
+    watched: bool = False,
 ) -> Member:
     """Train one network as the config says; what `scratch` holds already is not trained again.
 
@@ -66,6 +69,7 @@ def train_member(
         logger: of Lightning, or False.
         callbacks: more of them, for the trainer.
         lines: show a line or a bar an epoch.
+        watched: leave how each record was learned in `scratch`, see `training.dynamics`.
 
     Raises:
         LightloopError: the loss became infinite or not a number.
@@ -90,6 +94,7 @@ def train_member(
     task_class = components("tasks")[config.task.name].load()
     task = task_class(config, network, data.preprocessor, speed.channels_last, **config.task.arguments())
 
+    dynamics = watch(config, data) if watched else None
     fitted = fit(
         config,
         task,
@@ -97,7 +102,7 @@ def train_member(
         speed,
         scratch=scratch,
         logger=logger,
-        callbacks=callbacks,
+        callbacks=[*callbacks, dynamics] if dynamics else callbacks,
         lines=lines,
         bad_batch=project.scratch / "nan-batch.pt",
     )
@@ -113,6 +118,8 @@ def train_member(
         "reason": speed.reason,
         **fitted.notes,
     }
+    if watched:
+        write_dynamics(scratch / DYNAMICS, dynamics, data)
     write_json(scratch / RECORD, {"history": fitted.history, "summary": summary})
     # The states to go on from are as large as the network, several times.
     for left in scratch.glob("*.ckpt"):

@@ -17,7 +17,7 @@ from lightloop.config.schema import Config
 from lightloop.config.search import PseudoLabels
 from lightloop.data.preprocessor import Preprocessor
 from lightloop.data.splits import SplitName, read_splits
-from lightloop.data.unlabelled import read_unlabelled
+from lightloop.data.unlabelled import apart_from, read_unlabelled
 from lightloop.errors import LightloopError
 from lightloop.project import Project
 from lightloop.tasks.checkpoint import load_model
@@ -56,6 +56,8 @@ def train_semi(
             "records empty, or name a file of them as data.unlabelled"
         )
     tables = dict(tables or read_splits(config.data, project.root, config.seed))
+    held_out = [table for split, table in tables.items() if split != "train"]
+    unlabelled = apart_from(unlabelled, held_out, config.data)
     members: list[Member] = []
     rounds: list[dict[str, Any]] = []
     added = unlabelled.slice(0, 0)

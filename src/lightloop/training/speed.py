@@ -1,12 +1,11 @@
 """What is free is on: settings that make training faster without changing what is computed, or hardly."""
 
-import ctypes
-import platform
 from dataclasses import dataclass
 
-import torch
-
 from lightloop.config.training import TrainerConfig
+from lightloop.tasks.processor import has_bf16_arithmetic, tune_allocator
+
+__all__ = ["Speed", "choose_speed", "has_bf16_arithmetic", "tune_allocator"]
 
 
 @dataclass(frozen=True)
@@ -42,25 +41,3 @@ def choose_speed(trainer: TrainerConfig) -> Speed:
     else:
         reason = "the config says so"
     return Speed("bf16-mixed" if bf16 else "32-true", channels_last, reason)
-
-
-def has_bf16_arithmetic() -> bool:
-    """Whether the device that will train multiplies bf16 numbers in hardware."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities()
-    return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-
-
-def tune_allocator() -> bool:
-    """Keep large freed blocks instead of giving them back to the system at each step; return whether it was done.
-
-    glibc maps and unmaps every large activation anew, and each page is faulted in again: raising its thresholds was
-    measured at 1.55 times the training speed of a small CNN. Only glibc on Linux has this; elsewhere nothing happens.
-    """
-    if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
-        return False
-    libc = ctypes.CDLL("libc.so.6")
-    trim_threshold, top_pad, mmap_threshold = -1, -2, -3
-    settings = ((mmap_threshold, 1 << 30), (trim_threshold, (1 << 31) - 1), (top_pad, 64 << 20))
-    return all(libc.mallopt(parameter, value) == 1 for parameter, value in settings)

@@ -13,6 +13,7 @@ from lightloop.config.compose import compose_config
 from lightloop.config.image import ImageAugment
 from lightloop.data.image.augment import augment_images, mix_images
 from lightloop.data.module import build_data
+from lightloop.data.targets import MISSING, Mix, mix_targets
 from lightloop.networks._inputs import ImageInputs
 from lightloop.networks.cnn import CNN
 from lightloop.project import Project
@@ -175,6 +176,13 @@ def test_erasing_greys_a_square_in_its_share_of_images():
     assert set(erased.unique().tolist()) == {0, 128}
 
 
+def mixed_with(
+    pixels: Tensor, targets: Tensor, chosen: ImageAugment, random: torch.Generator, classes: int
+) -> tuple[Tensor, Tensor]:
+    mixed, mix = mix_images(pixels, chosen, random)
+    return mixed, mix_targets(targets, mix, classes)
+
+
 def levels(batch: int) -> tuple[Tensor, Tensor, Tensor]:
     """Images of one level each, a class of its own for each, and the levels."""
     level = torch.arange(batch) * 2
@@ -185,7 +193,7 @@ def levels(batch: int) -> tuple[Tensor, Tensor, Tensor]:
 @pytest.mark.parametrize("values", MIXES)
 def test_mixed_targets_are_shares_of_all_that_is_in_the_image(values: dict[str, Any]):
     pixels, labels, level = levels(120)
-    mixed, shares = mix_images(pixels, labels, settings(**values), generator(), 120)
+    mixed, shares = mixed_with(pixels, labels, settings(**values), generator(), 120)
     assert shares.dtype == torch.float32
     assert torch.allclose(shares.sum(1), torch.ones(120), atol=1e-6)
     assert (shares >= 0).all()
@@ -197,7 +205,7 @@ def test_mixed_targets_are_shares_of_all_that_is_in_the_image(values: dict[str, 
 
 def test_cutmix_takes_whole_pixels_of_two_images_in_one_rectangle():
     pixels, labels, level = levels(120)
-    mixed, shares = mix_images(pixels, labels, settings(cutmix=1.0), generator(), 120)
+    mixed, shares = mixed_with(pixels, labels, settings(cutmix=1.0), generator(), 120)
     for image, label, share in zip(mixed[:, 0], labels, shares, strict=True):
         other = image != level[label]
         present = torch.stack([(image == value).float().mean() for value in level])
@@ -209,7 +217,7 @@ def test_cutmix_takes_whole_pixels_of_two_images_in_one_rectangle():
 def test_mixup_draws_its_shares_from_the_beta_distribution():
     pixels, labels, _ = levels(100)
     random = generator()
-    own = [mix_images(pixels, labels, settings(mixup=0.4), random, 100)[1][labels, labels][:, None] for _ in range(10)]
+    own = [mixed_with(pixels, labels, settings(mixup=0.4), random, 100)[1][labels, labels][:, None] for _ in range(10)]
     drawn_shares = torch.cat(own).flatten()
     # Images that met themselves keep their class whole.
     drawn_shares = drawn_shares[drawn_shares < 1]
@@ -220,17 +228,17 @@ def test_mixup_draws_its_shares_from_the_beta_distribution():
 @pytest.mark.parametrize("values", MIXES)
 def test_only_the_promised_share_of_images_is_mixed(values: dict[str, Any]):
     pixels, labels, _ = levels(120)
-    same, shares = mix_images(pixels, labels, settings(mixed=0, **values), generator(), 120)
+    same, shares = mixed_with(pixels, labels, settings(mixed=0, **values), generator(), 120)
     assert torch.equal(same, pixels)
     assert torch.equal(shares, torch.eye(120))
-    _, shares = mix_images(pixels, labels, settings(mixed=0.3, **values), generator(), 120)
+    _, shares = mixed_with(pixels, labels, settings(mixed=0.3, **values), generator(), 120)
     assert 0.15 < ((shares > 0).sum(1) == 2).float().mean() < 0.42
 
 
 @pytest.mark.parametrize("values", MIXES)
 def test_mixing_follows_the_generator_alone(values: dict[str, Any]):
     pixels, labels = drawn(16), torch.arange(16) % 3
-    first, again, other = (mix_images(pixels, labels, settings(**values), generator(seed), 3) for seed in (4, 4, 5))
+    first, again, other = (mixed_with(pixels, labels, settings(**values), generator(seed), 3) for seed in (4, 4, 5))
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
     assert not torch.equal(first[0], other[0])
@@ -238,7 +246,7 @@ def test_mixing_follows_the_generator_alone(values: dict[str, Any]):
 
 def test_targets_that_are_numbers_are_mixed_as_numbers():
     pixels, _, level = levels(60)
-    mixed, numbers = mix_images(pixels, level[:, None], settings(mixup=1.0), generator(), 0)
+    mixed, numbers = mixed_with(pixels, level[:, None], settings(mixup=1.0), generator(), 0)
     assert numbers.shape == (60, 1)
     assert torch.allclose(mixed.float().mean((1, 2, 3)), numbers[:, 0], atol=0.51)
 
@@ -272,7 +280,7 @@ def test_a_network_learns_under_each_change(values: dict[str, Any]):
     for _ in range(30):
         batch, targets = augment_images(pixels, settings(**values), random), labels
         if "mixup" in values or "cutmix" in values:
-            batch, targets = mix_images(batch, labels, settings(**values), random, 2)
+            batch, targets = mixed_with(batch, labels, settings(**values), random, 2)
         loss = nn.functional.cross_entropy(network(batch / 128 - 1), targets)
         optimizer.zero_grad()
         loss.backward()
@@ -286,7 +294,7 @@ def test_the_strong_preset_reaches_batches_through_the_data_module(project: Proj
     module = build_data(config, project.root)
     module.setup()
     batch = next(iter(module.train_dataloader()))
-    inputs, targets = module.augment(batch.inputs, batch.targets, generator(batch.seed))
+    inputs, targets, *_ = module.augment(batch, generator(batch.seed))
     assert inputs[0].shape == batch.inputs[0].shape
     assert inputs[0].dtype == torch.uint8
     assert targets.shape == (50, 10)
@@ -294,8 +302,19 @@ def test_the_strong_preset_reaches_batches_through_the_data_module(project: Proj
     # The changes before mixing do not depend on whether images are mixed.
     alone = module.config.augment.model_copy(update={"mixup": 0.0, "cutmix": 0.0})
     module.config = config.model_copy(update={"augment": alone})
-    changed, labels = module.augment(batch.inputs, batch.targets, generator(batch.seed))
+    changed, labels, *_ = module.augment(batch, generator(batch.seed))
     assert torch.equal(labels, batch.targets)
     untouched = targets.amax(1) == 1
     assert 0.3 < untouched.float().mean() < 0.8
     assert torch.equal(changed[0][untouched], inputs[0][untouched])
+
+
+def test_what_is_missing_is_missing_in_its_mixtures_alone():
+    mix = Mix(torch.tensor([1, 2, 0, 3]), torch.tensor([0.5, 0.25, 1.0, 0.0]))
+    classes = mix_targets(torch.tensor([0, MISSING, 1, MISSING]), mix, 2)
+    assert classes.isnan().all(1).tolist() == [True, True, False, True]
+    assert classes[2].tolist() == [0.0, 1.0], "nothing of its partner is in it"
+    numbers = mix_targets(torch.tensor([torch.nan, 2.0, 4.0, 8.0]), mix, 0)
+    torch.testing.assert_close(numbers, torch.tensor([torch.nan, 3.5, 4.0, 8.0]), equal_nan=True)
+    cut = mix_targets(torch.tensor([torch.nan, 2.0, 4.0, 8.0]), Mix(mix.partner_B, torch.zeros(4)), 0)
+    torch.testing.assert_close(cut, torch.tensor([2.0, 4.0, torch.nan, 8.0]), equal_nan=True)

@@ -56,17 +56,9 @@ def test_a_folder_of_class_folders(tmp_path):
         read_records(make_spec(files={"train": "empty"}), tmp_path, "train")
 
 
-def test_numbers_as_targets(tmp_path):
-    (tmp_path / "data/mails").mkdir(parents=True)
-    spec = make_spec(
-        problem="regression", columns={"text": "feature", "stars": "target"}, classes=[], split={"test": 0.2}
-    )
-    path = tmp_path / "data/mails/mails.parquet"
-    pq.write_table(pa.table({"text": ["a", "b"], "stars": [4, None]}), path)
-    assert read_records(spec, tmp_path, "train")["label"].to_pylist() == [4.0, None]
-    pq.write_table(pa.table({"text": ["a", "b"], "stars": ["four", "5"]}), path)
-    with pytest.raises(RefusedError, match="has a target 'stars' of type string that is no double"):
-        read_records(spec, tmp_path, "train")
+def test_numbers_are_no_targets_of_texts():
+    with pytest.raises(ValueError, match=r"data\.problem is regression, but texts are for classification"):
+        make_spec(problem="regression", classes=[])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,3 @@
-from collections import Counter
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +7,7 @@ from PIL import Image
 from lightloop.config.image import ImageSpec
 from lightloop.errors import RefusedError
 from lightloop.quality.image import metadata as module
-from lightloop.quality.image.metadata import COLUMNS, describe_image, read_metadata, relate
+from lightloop.quality.image.metadata import COLUMNS, CORNERS, describe_image, read_metadata
 
 
 @pytest.mark.parametrize(
@@ -24,6 +22,14 @@ def test_statistics_are_those_of_numpy_over_the_pixels_that_the_model_gets(mode,
     assert (found.width, found.height, found.mode) == (*size, mode)
     assert found.mean == pytest.approx(pixels.mean(), abs=1e-9)
     assert found.std == pytest.approx(pixels.std(), abs=1e-6)
+
+
+def test_corners_are_blocks_of_an_eighth_of_the_shorter_side():
+    pixels = np.random.default_rng(3).integers(0, 256, (16, 40), dtype=np.uint8)
+    found = describe_image(encode(pixels), 1)
+    blocks = [pixels[:2, :2], pixels[:2, -2:], pixels[-2:, :2], pixels[-2:, -2:]]
+    assert [getattr(found, name) for name in CORNERS] == pytest.approx([block.mean() for block in blocks])
+    assert describe_image(encode(pixels[:1, :1]), 1).top_left == pixels[0, 0]
 
 
 def test_a_blank_image_has_no_deviation():
@@ -59,7 +65,8 @@ def test_every_record_has_a_row_and_what_is_missing_is_null(parts, spec, write):
     assert len(table) == 48
     assert table["part"].value_counts().to_dict() == {"train": 36, "test": 12}
     assert {name: str(kind) for name, kind in table.reset_index().dtypes.items()} == COLUMNS
-    of_pixels = ["width", "height", "mode", "mean", "std", "hash", "copies", "in_other_part", "copy_labels"]
+    of_picture = ["width", "height", "mode", "mean", "std", *CORNERS, "hash"]
+    of_pixels = [*of_picture, "copies", "in_other_part", "copy_labels"]
     assert table.loc["train/4", ["bytes", "decodes", *of_pixels]].isna().all()
     assert table.loc["test/2", of_pixels].isna().all()
     assert table.loc["test/2", ["bytes", "decodes"]].tolist() == [6, False]
@@ -93,32 +100,3 @@ def test_a_missing_column_is_refused(spec, write, parts):
     renamed = ImageSpec.model_validate(spec.model_dump() | {"columns": {"picture": "feature", "label": "target"}})
     with pytest.raises(RefusedError, match=r"train.parquet has no column 'picture' \(it has image, label\)"):
         read_metadata(renamed, root)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_relations_are_those_of_counting(seed):
-    generator = np.random.default_rng(seed)
-    rows = [
-        {
-            "part": str(generator.choice(["train", "test"])),
-            "label": generator.choice(["a", "b", None]),
-            "hash": generator.choice(["x", "y", "z", None]),
-        }
-        for _ in range(int(generator.integers(1, 30)))
-    ]
-    found = relate(pd.DataFrame(rows).astype("str"))
-    for row, (_, got) in zip(rows, found.iterrows(), strict=True):
-        twins = [other for other in rows if other["hash"] == row["hash"]]
-        if row["hash"] is None:
-            assert got[["copies", "in_other_part", "copy_labels"]].isna().all()
-        else:
-            assert got["copies"] == Counter(twin["part"] for twin in twins)[row["part"]]
-            assert got["in_other_part"] == (len({twin["part"] for twin in twins}) == 2)
-            assert got["copy_labels"] == len({twin["label"] for twin in twins} - {None})
-        if row["label"] is None:
-            assert pd.isna(got["class_share"])
-            assert pd.isna(got["stratum"])
-        else:
-            part = [other["label"] for other in rows if other["part"] == row["part"]]
-            assert got["class_share"] == pytest.approx(part.count(row["label"]) / len(part))
-            assert got["stratum"] == f"{row['part']}/{row['label']}"

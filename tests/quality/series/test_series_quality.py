@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from series_world import config_with, small, stamps, wave, write
+from series_world import small, stamps, wave, whole, write
 
 from lightloop.config.compose import compose_config
 from lightloop.project import Project
@@ -111,21 +111,6 @@ def test_the_committed_suite_is_met_by_the_demo(repository: Project):
     assert len(metadata) == 2284
 
 
-def whole(problem="classification"):
-    classes = {"classes": ["a", "b"]} if problem == "classification" else {}
-    return config_with(
-        data={
-            "name": "mine", "path": "data/mine", "files": {"train": "train.parquet"}, "problem": problem, "season": 1,
-            "columns": {"series": "feature", "label": "target"}, "window": 8,
-            "split": {"policy": "random", "test": 0.2, "validation": 0.2}, **classes,
-        },
-        preprocess={"name": "series"},
-        task={"name": problem},
-        loss={"name": "mse" if problem == "regression" else "cross_entropy"},
-        gate={"bounds": {}},
-    ).data  # fmt: skip
-
-
 def write_whole(root, rows, labels):
     path = root / "data/mine/train.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +127,7 @@ def rows_of(count=40):
 
 @pytest.mark.parametrize("problem", ["classification", "regression"])
 def test_whole_series_are_described(tmp_path, problem):
-    spec, rows = whole(problem), rows_of()
+    spec, rows = whole(problem).data, rows_of()
     labels = ["a", "b"] * 20 if problem == "classification" else np.arange(40.0).tolist()
     good = read_metadata(spec, write_whole(tmp_path / "good", rows, labels))
     assert {name: str(kind) for name, kind in good.dtypes.items()} == columns_of(spec)
@@ -166,11 +151,12 @@ def test_whole_series_are_described(tmp_path, problem):
         ("maximum", "warning"),
         ("minimum", "warning"),
     }
-    assert failed == expected | {("label", "critical")}
+    of_classes = {("copy_labels", "critical"), ("class_share", "warning")} if problem == "classification" else set()
+    assert failed == expected | of_classes | {("label", "critical")}
 
 
 def test_an_infinite_series_is_found(tmp_path):
-    spec, rows = whole(), rows_of()
+    spec, rows = whole().data, rows_of()
     suite = suite_for(spec, read_metadata(spec, write_whole(tmp_path, rows, ["a", "b"] * 20)))
     rows[0][0] = float("inf")
     metadata = read_metadata(spec, write_whole(tmp_path, rows, ["a", "b"] * 20))

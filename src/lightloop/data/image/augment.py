@@ -8,9 +8,10 @@ Shapes: B batch, C channels, H height, W width, K classes.
 import torch
 from scipy.special import betaincinv
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample, one_hot
+from torch.nn.functional import affine_grid, grid_sample
 
 from lightloop.config.image import ImageAugment
+from lightloop.data.targets import Mix
 
 # Share of red, green and blue in the brightness that is seen (ITU-R BT.601), as in torchvision.
 LUMA = (0.2989, 0.587, 0.114)
@@ -48,35 +49,29 @@ def augment_images(pixels_BCHW: Tensor, settings: ImageAugment, generator: torch
     return pixels_BCHW
 
 
-def mix_images(
-    pixels_BCHW: Tensor, targets: Tensor, settings: ImageAugment, generator: torch.Generator, classes: int
-) -> tuple[Tensor, Tensor]:
-    """Mix each image with another one of the batch, by mixup or cutmix, and its target likewise.
+def mix_images(pixels_BCHW: Tensor, settings: ImageAugment, generator: torch.Generator) -> tuple[Tensor, Mix]:
+    """Mix each image with another one of the batch, by mixup or cutmix.
 
     Where both are on, each image has one of them, with equal chances.
 
     Args:
         pixels_BCHW: uint8.
-        targets: (B,) int64 classes, or (B, ...) float32 numbers.
         settings: `mixup` and `cutmix` are the parameter of the symmetric beta distribution that shares are drawn from;
             `mixed` is the chance of an image to be mixed.
         generator: of every random number, on the device of the batch.
-        classes: K; not read where targets are numbers.
 
     Returns:
-        Pixels of the same shape and dtype, and float32 targets: shares of the classes (B, K) that sum to 1, or numbers.
+        Pixels of the same shape and dtype, and what was mixed, for `targets.mix_targets`.
 
     Source: arXiv:1710.09412 (mixup), arXiv:1905.04899 (cutmix).
 
     Examples:
         >>> pixels = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
-        >>> settings = ImageAugment(name="image", mixup=0.4)
-        >>> mixed, shares = mix_images(pixels, torch.tensor([0, 2]), settings, torch.Generator(), 3)
-        >>> shares.sum(1)
-        tensor([1., 1.])
+        >>> mixed, mix = mix_images(pixels, ImageAugment(name="image", mixup=0.4), torch.Generator())
+        >>> mix.partner_B.shape, bool((mix.own_B <= 1).all())
+        (torch.Size([2]), True)
     """
     batch, device = len(pixels_BCHW), pixels_BCHW.device
-    shares = targets if targets.is_floating_point() else one_hot(targets, classes).float()
     partner_B = torch.randperm(batch, generator=generator, device=device)
     mixed_B = torch.rand(batch, generator=generator, device=device) < settings.mixed
     cut_B = torch.rand(batch, generator=generator, device=device) < 0.5
@@ -93,8 +88,7 @@ def mix_images(
         own_BHW = torch.where((mixed_B & cut_B)[:, None, None] & box_BHW, 0.0, own_BHW)
     own_B1HW = own_BHW[:, None]
     x_BCHW = own_B1HW * pixels_BCHW + (1 - own_B1HW) * pixels_BCHW[partner_B]
-    own_B = own_BHW.mean((1, 2)).reshape(-1, *[1] * (shares.ndim - 1))
-    return x_BCHW.round().to(pixels_BCHW.dtype), own_B * shares + (1 - own_B) * shares[partner_B]
+    return x_BCHW.round().to(pixels_BCHW.dtype), Mix(partner_B, own_BHW.mean((1, 2)))
 
 
 def _mirror_and_shift(pixels_BCHW: Tensor, settings: ImageAugment, generator: torch.Generator) -> Tensor:

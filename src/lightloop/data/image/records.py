@@ -92,16 +92,20 @@ def decode_image(encoded: bytes, size: tuple[int, int], channels: int) -> NDArra
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def decode_images(encoded: Sequence[bytes], size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
+def decode_images(encoded: Sequence[bytes | None], size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
     """Many encoded images as pixels (N, C, H, W), uint8. Pillow decodes without the interpreter lock: threads help.
 
     Raises:
-        RefusedError: one of them does not decode.
+        RefusedError: one of them is missing, or does not decode.
     """
+    images = [image for image in encoded if image is not None]
+    if len(images) < len(encoded):
+        row = next(row for row, image in enumerate(encoded) if image is None)
+        raise RefusedError(f"record number {row + 1} has no image: leave it out, or give it one")
     pixels = np.empty((len(encoded), channels, *size), dtype=np.uint8)
 
     def decode(row: int) -> None:
-        pixels[row] = decode_image(encoded[row], size, channels)
+        pixels[row] = decode_image(images[row], size, channels)
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         for _ in pool.map(decode, range(len(encoded)), chunksize=256):

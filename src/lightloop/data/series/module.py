@@ -1,9 +1,9 @@
 """The DataModule of series."""
 
 import torch
-from torch import Tensor
 
 from lightloop.config.series import SeriesAugment
+from lightloop.data.batches import Batch
 from lightloop.data.module import RecordsModule
 from lightloop.data.series.augment import augment_series
 
@@ -11,11 +11,10 @@ from lightloop.data.series.augment import augment_series
 class SeriesModule(RecordsModule):
     """Series or windows of one, held as one tensor of raw values and what their time stamps say."""
 
-    def augment(
-        self, inputs: tuple[Tensor, ...], targets: Tensor, random: torch.Generator
-    ) -> tuple[tuple[Tensor, ...], Tensor]:
+    def augment(self, batch: Batch, random: torch.Generator) -> Batch:
         settings = self.config.augment
         assert isinstance(settings, SeriesAugment)
         forecasts = self.config.data.problem == "forecasting"
-        series_BTC, targets = augment_series(inputs[0], targets, settings, random, forecasts=forecasts)
-        return (series_BTC, *inputs[1:]), targets
+        series_BTC, *rest = batch.inputs
+        series_BTC, targets = augment_series(series_BTC, batch.targets, settings, random, forecasts=forecasts)
+        return batch._replace(inputs=(series_BTC, *rest), targets=targets)

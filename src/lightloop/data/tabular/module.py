@@ -7,18 +7,17 @@ import torch
 from torch import Tensor
 
 from lightloop.config.tabular import TabularAugment
+from lightloop.data.batches import Batch
 from lightloop.data.module import RecordsModule
 
 
 class TabularModule(RecordsModule):
     """Tables, encoded once and held as two tensors: numbers and codes."""
 
-    def augment(
-        self, inputs: tuple[Tensor, ...], targets: Tensor, random: torch.Generator
-    ) -> tuple[tuple[Tensor, ...], Tensor]:
+    def augment(self, batch: Batch, random: torch.Generator) -> Batch:
         settings = self.config.augment
         assert isinstance(settings, TabularAugment)
-        return augment_columns(inputs, settings, random), targets
+        return batch._replace(inputs=augment_columns(batch.inputs, settings, random))
 
 
 def augment_columns(

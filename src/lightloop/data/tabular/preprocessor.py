@@ -21,7 +21,7 @@ from lightloop.data.tabular.encoder import Encoder, Raw, fit_encoder
 from lightloop.data.tabular.graph import encoding_graph
 from lightloop.data.tabular.input import MISSING, Feature, TabularInput
 from lightloop.data.tabular.state import dump_encoder, load_encoder
-from lightloop.data.targets import encode_targets
+from lightloop.data.targets import check_classes, encode_targets
 from lightloop.errors import RefusedError
 from lightloop.networks._inputs import TableInputs
 
@@ -83,12 +83,9 @@ class TabularPreprocessor(Preprocessor):
         """
         classes = self.spec.problem == "classification"
         targets = encode_targets(train, self.spec)
-        if classes and len(targets.unique()) < 2:
-            raise RefusedError(
-                f"the training records are all {train.column('label')[0].as_py()!r}: at least two classes are needed "
-                "to learn to tell them apart"
-            )
-        if not classes:
+        if classes:
+            check_classes(train)
+        else:
             self.target_mean.copy_(targets.double().mean(0).float())
             deviation = targets.double().std(0, correction=0).float()
             self.target_deviation.copy_(torch.where(deviation > 0, deviation, 1.0))

@@ -36,12 +36,10 @@ class TextModule(RecordsModule):
     def lengths(self, records: EncodedRecords) -> Tensor:
         return (records.inputs[0] != PADDING).sum(1)
 
-    def augment(
-        self, inputs: tuple[Tensor, ...], targets: Tensor, random: torch.Generator
-    ) -> tuple[tuple[Tensor, ...], Tensor]:
+    def augment(self, batch: Batch, random: torch.Generator) -> Batch:
         settings = self.config.augment
         assert isinstance(settings, TextAugment)
-        return (augment_ids(inputs[0], settings, random),), targets
+        return batch._replace(inputs=(augment_ids(batch.inputs[0], settings, random),))
 
     def _encoded(self, table: pa.Table) -> TextRecords:
         records = super()._encoded(table)

@@ -55,12 +55,11 @@ def _strings(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
 
 
 def _labels(column: pa.ChunkedArray, spec: TextSpec, part: Part) -> pa.ChunkedArray:
-    wanted = pa.string() if spec.problem == "classification" else pa.float64()
     try:
-        return column.cast(wanted)
+        return column.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise RefusedError(
-            f"{where_is(spec, part)} has a target {spec.target!r} of type {column.type} that is no {wanted} ({error})"
+            f"{where_is(spec, part)} has a target {spec.target!r} of type {column.type} that is no text ({error})"
         ) from None
 
 

@@ -7,23 +7,24 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from PIL import Image, UnidentifiedImageError
 from rich.progress import track
 
-from lightloop.config.data import Part
 from lightloop.config.image import ImageSpec
-from lightloop.data.records import read_records
+from lightloop.quality.relations import RELATIONS, read_parts, relate
 
+CORNERS = ("top_left", "top_right", "bottom_left", "bottom_right")
+CORNER = 8  # of the shorter side of an image the side of a corner block is one part
 # Columns of the table and their pandas types; each of these types can hold a null.
 COLUMNS = {
     "id": "str",
     "part": "str",
     "label": "str",
-    "stratum": "str",  # part/label
     "bytes": "Int64",  # of the encoded image
     "decodes": "boolean",
     "width": "Int64",  # pixels
@@ -31,11 +32,9 @@ COLUMNS = {
     "mode": "str",  # Pillow's: L grey, RGB colour
     "mean": "float64",  # of the pixels, 0 to 255
     "std": "float64",
+    **dict.fromkeys(CORNERS, "float64"),  # mean of a small block of pixels there, 0 to 255
     "hash": "str",  # of the decoded pixels
-    "copies": "Int64",  # records of the same part with the same pixels, this one included
-    "in_other_part": "boolean",  # the same pixels stand in another part too
-    "copy_labels": "Int64",  # different labels among all records with the same pixels
-    "class_share": "float64",  # of the record's label among the records of its part
+    **RELATIONS,
 }
 LEVELS = np.arange(256)
 # Above this size of an encoded image decoding outweighs the hand-over between threads (measured: two threads need
@@ -45,13 +44,17 @@ PROGRESS_FROM_BYTES = 100_000_000
 
 
 class Picture(NamedTuple):
-    """What the pixels of one image say; `mean` and `std` on the scale 0 to 255."""
+    """What the pixels of one image say; `mean`, `std` and the means of its corners on the scale 0 to 255."""
 
     width: int
     height: int
     mode: str
     mean: float
     std: float
+    top_left: float
+    top_right: float
+    bottom_left: float
+    bottom_right: float
     hash: str
 
 
@@ -70,11 +73,11 @@ def read_metadata(spec: ImageSpec, root: Path) -> pd.DataFrame:
         LightloopError: a file is missing or not readable.
         RefusedError: a column that the spec names is missing or of the wrong kind.
     """
-    return relate(pd.concat([_read_part(spec, root, part) for part in spec.files], ignore_index=True))
+    parts = [_describe_part(spec, part, records) for part, records in read_parts(spec, root)]
+    return relate(pd.concat(parts, ignore_index=True))[list(COLUMNS)]
 
 
-def _read_part(spec: ImageSpec, root: Path, part: Part) -> pd.DataFrame:
-    records = read_records(spec, root, part)
+def _describe_part(spec: ImageSpec, part: str, records: pa.Table) -> pd.DataFrame:
     encoded = records.column("image").to_pylist()
     pictures = list(_describe_all(encoded, spec.channels))
     table = pd.DataFrame(
@@ -140,32 +143,14 @@ def describe_image(encoded: bytes, channels: int) -> Picture | None:
     mean = int(counts @ LEVELS) / total
     variance = int(counts @ LEVELS**2) / total - mean**2
     digest = hashlib.sha256(f"{image.width}x{image.height}:".encode() + image.tobytes()).hexdigest()
-    return Picture(image.width, image.height, mode, mean, max(variance, 0.0) ** 0.5, digest)
+    deviation = max(variance, 0.0) ** 0.5
+    return Picture(image.width, image.height, mode, mean, deviation, **_corners(image), hash=digest)
 
 
-def relate(table: pd.DataFrame) -> pd.DataFrame:
-    """Add what a record can only be told by looking at the others: copies, overlap, share of its class.
-
-    Args:
-        table: the columns of `COLUMNS` that stand on one record alone.
-
-    Returns:
-        All columns of `COLUMNS`; a relation of something null is null.
-
-    Examples:
-        >>> same = {"part": ["train", "test"], "label": ["a", "a"], "hash": ["x", "x"]}
-        >>> relate(pd.DataFrame(same))["in_other_part"].tolist()
-        [True, True]
-    """
-    same_pixels = table.groupby("hash")
-    same_part = table.groupby(["part", "hash"])
-    same_class = table.groupby(["part", "label"])
-    related = table.assign(
-        stratum=table["part"] + "/" + table["label"],
-        copies=same_part["hash"].transform("size"),
-        in_other_part=(same_pixels["part"].transform("nunique") > 1).where(table["hash"].notna()),
-        copy_labels=same_pixels["label"].transform("nunique"),
-        class_share=same_class["label"].transform("size") / table.groupby("part")["part"].transform("size"),
-    )
-    known = [name for name in COLUMNS if name in related]
-    return related[known].astype({name: COLUMNS[name] for name in known})
+def _corners(image: Image.Image) -> dict[str, Any]:
+    """The mean of a block of pixels in each corner, by `CORNERS`."""
+    pixels = np.asarray(image)
+    side = max(1, min(image.size) // CORNER)
+    first, last = slice(None, side), slice(-side, None)
+    blocks = [pixels[rows, columns] for rows in (first, last) for columns in (first, last)]
+    return {name: float(block.mean()) for name, block in zip(CORNERS, blocks, strict=True)}

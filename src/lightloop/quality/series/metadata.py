@@ -7,9 +7,8 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lightloop.config.data import Part
 from lightloop.config.series import SeriesSpec
-from lightloop.data.records import read_records
+from lightloop.quality.relations import OF_CLASSES, RELATIONS, label_type, read_parts, relate
 
 # Columns of the table of a forecast, a row a time step, and their pandas types.
 STEP_COLUMNS = {
@@ -36,7 +35,7 @@ SERIES_COLUMNS = {
     "mean": "float64",
     "std": "float64",
     "constant": "boolean",
-    "copies": "Int64",  # series of all parts with the same values, this one included
+    **RELATIONS,
 }
 
 
@@ -44,7 +43,8 @@ def columns_of(spec: SeriesSpec) -> dict[str, str]:
     """Columns of the table and their pandas types; each type can hold a null."""
     if spec.problem == "forecasting":
         return STEP_COLUMNS
-    return SERIES_COLUMNS | {"label": "float64" if spec.problem == "regression" else "str"}
+    names = [name for name in SERIES_COLUMNS if spec.problem == "classification" or name not in OF_CLASSES]
+    return {name: SERIES_COLUMNS[name] for name in names} | {"label": label_type(spec)}
 
 
 def read_metadata(spec: SeriesSpec, root: Path) -> pd.DataFrame:
@@ -62,7 +62,8 @@ def read_metadata(spec: SeriesSpec, root: Path) -> pd.DataFrame:
         RefusedError: a column that the spec names is missing or of the wrong kind.
     """
     describe = _steps if spec.problem == "forecasting" else _series
-    table = pd.concat([describe(spec, root, part) for part in spec.files], ignore_index=True)
+    parts = [describe(spec, part, records) for part, records in read_parts(spec, root)]
+    table = pd.concat(parts, ignore_index=True)
     if spec.problem == "forecasting":
         distances = table["time"].diff().dt.total_seconds()
         common = distances.mode()
@@ -72,7 +73,7 @@ def read_metadata(spec: SeriesSpec, root: Path) -> pd.DataFrame:
         table["gap"] = _gap_lengths(table["label"].isna())
         table["copies"] = table.groupby("time")["time"].transform("size")
     else:
-        table["copies"] = table.groupby("hash")["hash"].transform("size")
+        table = relate(table)
     columns = columns_of(spec)
     return table[list(columns)].astype(columns)
 
@@ -88,8 +89,7 @@ def _gap_lengths(missing: "pd.Series[bool]") -> "pd.Series[int]":
     return missing.groupby(runs).transform("sum").astype(int)
 
 
-def _steps(spec: SeriesSpec, root: Path, part: Part) -> pd.DataFrame:
-    records = read_records(spec, root, part)
+def _steps(spec: SeriesSpec, part: str, records: pa.Table) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "id": records.column("id").to_pylist(),
@@ -100,13 +100,12 @@ def _steps(spec: SeriesSpec, root: Path, part: Part) -> pd.DataFrame:
     )
 
 
-def _series(spec: SeriesSpec, root: Path, part: Part) -> pd.DataFrame:
-    records = read_records(spec, root, part)
+def _series(spec: SeriesSpec, part: str, records: pa.Table) -> pd.DataFrame:
     rows = [_describe(values) for values in records.column(spec.feature)]
     table = pd.DataFrame(
         rows, columns=["length", "missing", "infinite", "minimum", "maximum", "mean", "std", "constant", "hash"]
     )
-    labels = records.column("label").to_pylist() if "label" in records.column_names else None
+    labels = records.column("label").to_pandas().astype(label_type(spec))
     return table.assign(id=records.column("id").to_pylist(), part=part, label=labels)
 
 

@@ -1,14 +1,11 @@
 """The suite that good series meet."""
 
-from typing import Any
-
 import pandas as pd
 
 from lightloop.config.series import SeriesSpec
 from lightloop.quality.series.metadata import columns_of
-from lightloop.quality.suite import Suite, down, expect, up
+from lightloop.quality.suite import SLACK, Suite, copy_rules, down, expect, extent, label_rules, table_rules, up
 
-SLACK = 0.1  # of the observed range, on each side
 # Gaps may be this many times as frequent, and as long, as they were.
 MORE_GAPS = 2
 
@@ -26,35 +23,16 @@ def suite_for(spec: SeriesSpec, metadata: pd.DataFrame) -> Suite:
     Returns:
         Plain JSON in the form of Great Expectations. The same data gives the same suite.
     """
-    about = _steps if spec.problem == "forecasting" else _series
-    return {"name": spec.expectations, "expectations": [*_table(spec, metadata), *about(spec, metadata)]}
-
-
-def _table(spec: SeriesSpec, metadata: pd.DataFrame) -> list[Suite]:
-    unit = "steps" if spec.problem == "forecasting" else "series"
-    return [
-        expect(
-            "table_columns_to_match_set",
-            "Every expectation below stands on these columns.",
-            column_set=list(columns_of(spec)),
-            exact_match=True,
-        ),
-        *(
-            expect(
-                "table_row_count_to_be_between",
-                f"Less than half of the {part} {unit} that there were: the file was cut.",
-                min_value=int(rows) // 2,
-                row_condition={
-                    "type": "comparison",
-                    "column": {"name": "part"},
-                    "operator": "==",
-                    "parameter": part,
-                },
-            )
-            for part in spec.files
-            if (rows := (metadata["part"] == part).sum())
-        ),
-    ]
+    if spec.problem == "forecasting":
+        rules = [*table_rules(spec, metadata, list(columns_of(spec)), unit="steps"), *_steps(spec, metadata)]
+    else:
+        rules = [
+            *table_rules(spec, metadata, list(columns_of(spec)), unit="series"),
+            *label_rules(spec, metadata),
+            *copy_rules(spec, metadata, "series"),
+            *_series(spec, metadata),
+        ]
+    return {"name": spec.expectations, "expectations": rules}
 
 
 def _steps(_: SeriesSpec, metadata: pd.DataFrame) -> list[Suite]:
@@ -101,35 +79,22 @@ def _steps(_: SeriesSpec, metadata: pd.DataFrame) -> list[Suite]:
             "column_values_to_be_between",
             "Outside what was ever seen, with slack: another unit, a fill value such as -999, or a real change.",
             column="label",
-            **_range(metadata["label"], 5 * SLACK),
+            **extent(metadata["label"], 5 * SLACK, 3),
         ),
         expect(
             "column_values_to_be_between",
             "A larger jump from one value to the next than any before: an outlier or a new instrument.",
             severity="warning",
             column="jump",
-            **_range(metadata["jump"], 5 * SLACK),
+            **extent(metadata["jump"], 5 * SLACK, 3),
         ),
     ]
 
 
 def _series(spec: SeriesSpec, metadata: pd.DataFrame) -> list[Suite]:
     lengths, missing = metadata["length"].dropna(), metadata["missing"].dropna()
-    labels = (
-        expect("column_values_to_be_in_set", "A typo or a new class.", column="label", value_set=list(spec.classes))
-        if spec.classes
-        else expect(
-            "column_values_to_be_between",
-            "Targets like this were not seen before.",
-            severity="warning",
-            column="label",
-            **_range(metadata["label"], SLACK),
-        )
-    )
     return [
         expect("column_values_to_not_be_null", "A record without a series teaches nothing.", column="length"),
-        expect("column_values_to_not_be_null", "A record without a label can't be learned from.", column="label"),
-        labels,
         expect("column_values_to_be_in_set", "Infinities are no values.", column="infinite", value_set=[False]),
         expect(
             "column_values_to_be_between",
@@ -152,7 +117,7 @@ def _series(spec: SeriesSpec, metadata: pd.DataFrame) -> list[Suite]:
                 "Values like these were not seen before: another unit or instrument.",
                 severity="warning",
                 column=column,
-                **_range(metadata[column], SLACK),
+                **extent(metadata[column], digits=3),
             )
             for column in ("minimum", "maximum")
         ),
@@ -163,17 +128,4 @@ def _series(spec: SeriesSpec, metadata: pd.DataFrame) -> list[Suite]:
             column="constant",
             value_set=[False],
         ),
-        expect(
-            "column_values_to_be_between",
-            "The same series twice counts twice, and may stand on both sides of a split.",
-            column="copies",
-            max_value=1,
-        ),
     ]
-
-
-def _range(values: "pd.Series[float]", slack: float) -> dict[str, Any]:
-    known = values.dropna()
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
-    room = slack * (high - low)
-    return {"min_value": down(low - room, 3), "max_value": up(high + room, 3)}

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+import pyarrow as pa
 
-from lightloop.config.data import Part
 from lightloop.config.text import TextSpec
-from lightloop.data.records import read_records
+from lightloop.quality.relations import RELATIONS, read_parts, relate
 
 # Columns of the table and their pandas types; each of these types can hold a null.
 COLUMNS = {
     "id": "str",
     "part": "str",
     "label": "str",
-    "stratum": "str",  # part/label
     "characters": "Int64",
     "words": "Int64",  # runs of letters and digits
     "empty": "boolean",  # nothing, or nothing but blanks
@@ -26,11 +25,8 @@ COLUMNS = {
     "controls": "Int64",  # control characters but for tab and line ends
     "longest": "Int64",  # characters of the longest run without a blank
     "hash": "str",  # of the text in one case, without differences in blanks and in Unicode's forms
-    "copies": "Int64",  # records of the same part with the same hash, this one included
-    "in_other_part": "boolean",  # the same hash stands in another part too
-    "copy_labels": "Int64",  # different labels among all records with the same hash
-    "copy_groups": "Int64",  # different groups among them; null where the data set has no groups
-    "class_share": "float64",  # of the record's label among the records of its part
+    **RELATIONS,
+    "copy_groups": "Int64",  # different groups among all records with the same hash; null where there are no groups
 }
 WORD = re.compile(r"\w+")
 LETTER = re.compile(r"[^\W\d_]")
@@ -65,33 +61,26 @@ def read_metadata(spec: TextSpec, root: Path) -> pd.DataFrame:
         LightloopError: a file is missing or not readable.
         RefusedError: a column that the spec names is missing or of the wrong kind.
     """
-    return relate(pd.concat([_read_part(spec, root, part) for part in spec.files], ignore_index=True))
+    parts = [_describe_part(spec, part, records) for part, records in read_parts(spec, root)]
+    related = relate(pd.concat(parts, ignore_index=True))
+    groups = related.groupby("hash")["group"].transform("nunique").where(related["group"].notna())
+    return related.assign(copy_groups=groups.astype("Int64"))[list(COLUMNS)]
 
 
-def _read_part(spec: TextSpec, root: Path, part: Part) -> pd.DataFrame:
-    records = read_records(spec, root, part)
+def _describe_part(spec: TextSpec, part: str, records: pa.Table) -> pd.DataFrame:
     texts = [None if text is None else describe_text(text) for text in records.column("text").to_pylist()]
-    labels = records.column("label").to_pylist()
+    group = next(iter(spec.with_role("group")), None)
     table = pd.DataFrame(
         {
             "id": records.column("id").to_pylist(),
             "part": part,
-            "label": [None if label is None else str(label) for label in labels],
-            "group": _groups(spec, records.column(name).to_pylist() if (name := _group_column(spec)) else labels),
+            "label": records.column("label").to_pylist(),
+            "group": records.column(group).cast(pa.string()).to_pylist() if group else None,
         }
     )
     for field in Said._fields:
         table[field] = [None if said is None else getattr(said, field) for said in texts]
     return table.astype({"group": "str"} | {name: kind for name, kind in COLUMNS.items() if name in table})
-
-
-def _group_column(spec: TextSpec) -> str | None:
-    return next(iter(spec.with_role("group")), None)
-
-
-def _groups(spec: TextSpec, values: list[object]) -> list[str | None]:
-    known = _group_column(spec) is not None
-    return [None if value is None or not known else str(value) for value in values]
 
 
 def describe_text(text: str) -> Said:
@@ -116,32 +105,3 @@ def describe_text(text: str) -> Said:
         longest=max(map(len, text.split()), default=0),
         hash=hashlib.sha256(plain.encode("utf-8", errors="surrogatepass")).hexdigest(),
     )
-
-
-def relate(table: pd.DataFrame) -> pd.DataFrame:
-    """Add what a record can only be told by looking at the others: copies, overlap, share of its class.
-
-    Args:
-        table: the columns of `COLUMNS` that stand on one record alone, and `group`.
-
-    Returns:
-        All columns of `COLUMNS`; a relation of something null is null.
-
-    Examples:
-        >>> same = {"part": ["train", "test"], "label": ["a", "a"], "hash": ["x", "x"], "group": ["g", "h"]}
-        >>> found = relate(pd.DataFrame(same))
-        >>> found["in_other_part"].tolist(), found["copy_groups"].tolist()
-        ([True, True], [2, 2])
-    """
-    same_text = table.groupby("hash")
-    related = table.assign(
-        stratum=table["part"] + "/" + table["label"],
-        copies=table.groupby(["part", "hash"])["hash"].transform("size"),
-        in_other_part=(same_text["part"].transform("nunique") > 1).where(table["hash"].notna()),
-        copy_labels=same_text["label"].transform("nunique"),
-        copy_groups=same_text["group"].transform("nunique").where(table["group"].notna()),
-        class_share=table.groupby(["part", "label"])["label"].transform("size")
-        / table.groupby("part")["part"].transform("size"),
-    )
-    known = [name for name in COLUMNS if name in related]
-    return related[known].astype({name: COLUMNS[name] for name in known})

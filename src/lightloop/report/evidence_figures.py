@@ -1,0 +1,112 @@
+"""Evidence files as W&B can show them: single figures and tables, whatever files there are.
+
+Nothing here knows a file by its name: an interval becomes three figures, a list of rows a table, and what says of
+itself that it does not apply becomes nothing. So evidence that is added later shows up by itself.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lightloop.files import read_json
+from lightloop.project import Project
+
+# What a browser loads at once, and what one run should hold.
+MOST_ROWS, MOST_FIGURES = 1_000, 300
+INTERVAL = {"value", "low", "high"}
+# Written by the run in another form, or no evidence about the model.
+ELSEWHERE = {
+    "metrics.json",
+    "mistakes.json",
+    "result.json",
+    "gate.json",
+    "profile.json",
+    "history.json",
+    "summary.json",
+}
+
+Row = dict[str, Any]
+
+
+def evidence_files(project: Project) -> dict[str, Path]:
+    """The evidence files beside the metrics, by the name that their figures begin with."""
+    root = project.gate.parent
+    files: dict[str, Path] = {}
+    for folder in (project.evaluation, root / "audit", project.explanation, root):
+        for file in sorted(folder.glob("*.json")):
+            if file.name not in ELSEWHERE:
+                # What calibration fitted and what evaluation measured of it are files of one name.
+                files[file.stem if file.stem not in files else f"{folder.name}/{file.stem}"] = file
+    return files
+
+
+def read_figures(project: Project) -> tuple[dict[str, Any], dict[str, list[Row]]]:
+    """The single figures and the tables of all evidence files, by name; the name of each begins with its file's.
+
+    Raises:
+        LightloopError: a file is damaged.
+    """
+    numbers: dict[str, Any] = {}
+    tables: dict[str, list[Row]] = {}
+    for name, file in evidence_files(project).items():
+        content = read_json(file)
+        numbers.update(list(figures(content, name))[:MOST_FIGURES])
+        tables.update(rows_in(content, name))
+    return numbers, tables
+
+
+def figures(content: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Numbers, truths and words in nested dictionaries, by their path.
+
+    Examples:
+        >>> dict(figures({"ece": {"value": 0.1, "low": None, "high": 0.2}, "n": 5}, "calibration"))
+        {'calibration/ece': 0.1, 'calibration/ece/low': None, 'calibration/ece/high': 0.2, 'calibration/n': 5}
+        >>> dict(figures({"applies": False, "why": "nothing is classified"}, "fairness"))
+        {}
+    """
+    if not isinstance(content, Mapping) or content.get("applies") is False:
+        return
+    for key, value in content.items():
+        path = f"{name}/{key}"
+        if isinstance(value, Mapping) and set(value) >= INTERVAL:
+            yield path, value["value"]
+            yield from figures({end: value[end] for end in value if end != "value"}, path)
+        elif isinstance(value, Mapping):
+            yield from figures(value, path)
+        elif key != "applies" and (value is None or isinstance(value, bool | int | float)):
+            yield path, value
+
+
+def rows_in(content: Any, name: str) -> Iterator[tuple[str, list[Row]]]:
+    """Lists of dictionaries as tables, by their path; the first one of a file has the file's name alone.
+
+    Examples:
+        >>> dict(rows_in({"rows": [{"column": "sex", "accuracy": {"value": 1.0, "low": 0.9, "high": 1.0}}]}, "slices"))
+        {'slices': [{'column': 'sex', 'accuracy': 1.0, 'accuracy/low': 0.9, 'accuracy/high': 1.0}]}
+    """
+    for place, (path, rows) in enumerate(_lists(content, name)):
+        yield (path if place else name), [_flat(row) for row in rows[:MOST_ROWS]]
+
+
+def _lists(content: Any, name: str) -> Iterator[tuple[str, list[Row]]]:
+    if isinstance(content, list) and content and all(isinstance(row, Mapping) for row in content):
+        yield name, content
+    elif isinstance(content, Mapping) and content.get("applies") is not False:
+        for key, value in content.items():
+            yield from _lists(value, f"{name}/{key}")
+
+
+def _flat(row: Mapping[str, Any], prefix: str = "") -> Row:
+    """A row without nesting; lists become one cell of text."""
+    flat: Row = {}
+    for key, value in row.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and set(value) >= INTERVAL:
+            flat |= {name: value["value"], **_flat({end: value[end] for end in value if end != "value"}, f"{name}/")}
+        elif isinstance(value, Mapping):
+            flat |= _flat(value, f"{name}/")
+        elif isinstance(value, list):
+            flat[name] = ", ".join(map(str, value))
+        else:
+            flat[name] = value
+    return flat
