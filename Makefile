@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-all check format lock bench clean
+.PHONY: help run test test-slow test-long test-all check format lock bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -20,7 +20,10 @@ test: $(READY) data/fashion ## the fast tests
 test-slow: $(READY) data/fashion ## the other tests: whole loops, killed processes, a browser
 	@pytest -m "slow or browser"
 
-test-all: test test-slow ## every test
+test-long: $(READY) data/fashion ## what takes longest: every name of every kind trained, simulations
+	@pytest -m long
+
+test-all: test test-slow test-long ## every test
 
 check: $(READY) ## format, lint, types, import rules, workflows
 	@ruff format --check --quiet . || (echo "not formatted: run make format"; exit 1)

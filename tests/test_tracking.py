@@ -231,6 +231,7 @@ def test_refused_key_is_one_sentence_without_the_key(project: Project, tmp_path:
     assert "tooshort" not in done.stderr
 
 
+@pytest.mark.slow
 def test_unreachable_server_costs_a_line_and_the_run_is_offline(project: Project, tmp_path: Path) -> None:
     set_up(project, "tracking.init_timeout=2")
     environment = clean_environment(tmp_path, WANDB_API_KEY=KEY, WANDB_BASE_URL="http://127.0.0.1:9")

@@ -57,6 +57,7 @@ def test_many_steps_hurt_more_than_one_where_the_loss_is_curved():
     assert wrong("pgd", 0.6) > wrong("pgd", 0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fashion", "loans", "spam", "co2"])
 def test_every_modality_can_be_attacked(standing, name):
     model, splits, ruler = standing(name)
@@ -77,6 +78,7 @@ def test_every_modality_can_be_attacked(standing, name):
     assert all(parameter.requires_grad for parameter in model.network.parameters())
 
 
+@pytest.mark.slow
 def test_one_hot_categories_are_not_moved(standing):
     model, splits, _ = standing("loans")
     mask = build_target(model, splits["test"].slice(0, 5)).mask[0]

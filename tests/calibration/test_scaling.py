@@ -83,6 +83,7 @@ def test_isotonic_is_that_of_scikit_learn(classes):
     np.testing.assert_allclose(ours_NK, peer.predict_proba(asked_NK), atol=classes * FLOOR)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "classes"), [("none", 3), ("temperature", 3), ("isotonic", 2), ("isotonic", 4)])
 def test_numpy_torch_and_the_exported_graph_agree(name, classes, tmp_path):
     logits_NK, labels_N = records(300, classes)

@@ -122,6 +122,7 @@ def check_validated(config: Config, project: Project, way: str) -> None:
     assert result["rows"].get("unlabelled", 0) == (0 if way == "empty" else 200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["empty", "file"])
 @pytest.mark.parametrize("name", ["loans", "spam"])
 def test_unlabelled_records_pass_the_data_check(tmp_path: Path, name: str, way: str):

@@ -200,7 +200,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     assert min(shares.values()) > 0.77, shares
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("temperature", [1.0, 0.7, 1.4])
 def test_coverage_of_intervals(temperature):
     shares = covered(500, 1000, temperature)

@@ -38,6 +38,7 @@ def test_mcnemar_is_the_sign_test_on_records_that_one_alone_gets_right(better, w
     }
 
 
+@pytest.mark.slow
 def test_holm_is_that_of_statsmodels_and_skips_what_is_undefined():
     p = [0.03, 0.001, 0.2, 0.04]
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1].tolist())
@@ -60,6 +61,7 @@ def test_rows_say_difference_interval_and_both_p_values():
     assert by_name["log_loss"]["holm_worse"] > 0.9
 
 
+@pytest.mark.slow
 def test_p_and_interval_say_the_same():
     for seed in range(4):
         pair = models(np.random.default_rng(seed), 0.78, 0.84)
@@ -68,6 +70,7 @@ def test_p_and_interval_say_the_same():
         assert outside == (row["p"] < 0.05) or abs(row["p"] - 0.05) < 0.02
 
 
+@pytest.mark.slow
 def test_the_same_model_differs_in_nothing():
     one, _ = models(np.random.default_rng(0), 0.8, 0.8)
     for row in compare_metrics(one, one, {"accuracy": 0.0, "auroc": 0.0}, HOW):
@@ -88,7 +91,7 @@ def test_an_undefined_metric_has_no_p_value():
     assert rows[1]["holm"] == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_equal_models_are_seldom_called_worse():
     """The gate's rule on four metrics at 5 %: false alarms in at most 5 % of cases, but for chance in 80 repeats."""
     margins = {"accuracy": 0.0, "macro_f1": 0.0, "auroc": 0.0, "log_loss": 0.0}

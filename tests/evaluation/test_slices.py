@@ -104,7 +104,7 @@ def test_a_planted_weakness_is_found_and_confirmed(content):
         assert one["metrics"]["accuracy"]["low"] <= one["metrics"]["accuracy"]["value"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_without_a_weakness_little_is_confirmed(config):
     problem, claims = problem_of(config.data), 0
     for seed in range(12):

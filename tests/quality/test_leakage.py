@@ -125,6 +125,7 @@ def test_a_token_that_tells_the_class_of_a_text_is_found(messages):
     assert trace["the token 'received:'"] > LIMIT
 
 
+@pytest.mark.slow
 def test_a_length_that_tells_the_class_of_a_text_is_found(messages):
     revealing = messages(lambda text, label: text.ljust(90_000 if label == "spam" else 0, "."))
     assert revealing["characters"] > LIMIT

@@ -208,6 +208,7 @@ def test_bundle_holds_these_files_readable_by_others(exported: Callable[[str], E
     assert len(modes) == 1, "one file is for fewer eyes than the others"
 
 
+@pytest.mark.slow
 def test_failed_export_leaves_the_old_bundle(
     exported: Callable[[str], Export], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -208,6 +208,7 @@ def test_fault_of_wandb_costs_a_line(
     assert run.summary["gate/verdict"] == "refused"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answers", "said"), [(False, "W&B is not reachable ("), (True, "W&B did not take everything")]
 )

@@ -5,6 +5,7 @@ import json
 import platform
 from pathlib import Path
 
+import pytest
 from judged import DATA_DVC, DIGEST, INTERVAL, make_judged
 from wandb_server import Wandb
 from wandb_world import assert_key_is_nowhere, environment, python
@@ -33,6 +34,7 @@ log_evidence(config, project)
 """
 
 
+@pytest.mark.slow
 def test_a_loop_with_a_key_is_whole_in_wandb(config: Config, project: Project, tmp_path: Path) -> None:
     make_judged(config, project)
     write_params(project, config)

@@ -23,6 +23,7 @@ def result(scores: np.ndarray, held_out: str = "same") -> dict:
     return {"folds": 5, "seeds": 1, "ratio": 0.25, "drawn": True, "metrics": {"accuracy": {}}, "members": members}
 
 
+@pytest.mark.slow
 def test_two_real_settings_on_the_same_folds(project: Project, monkeypatch: pytest.MonkeyPatch, capsys):
     monkeypatch.chdir(project.root)
     weak, strong = f"{TINY} optimizer.lr=1e-6", f"{TINY} optimizer.lr=0.01"

@@ -24,6 +24,7 @@ def write(project: Project, text: str, name: str = "mine") -> None:
     (project.configs / "sweep" / f"{name}.yaml").write_text(text)
 
 
+@pytest.mark.slow
 def test_values_of_every_kind_compose(project: Project):
     write(project, SPACE)
     sweep = read_sweep(project, "mine", {"trials": 7, "pruner": "none"})

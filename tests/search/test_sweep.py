@@ -43,6 +43,7 @@ def study_of(sweep: Sweep) -> SharedStudy:
     return SharedStudy(sweep.folder, sweep.settings, sweep.directions, seed=sweep.config.seed, epochs=1)
 
 
+@pytest.mark.slow
 def test_the_best_setting_composes_and_reaches_its_value(here: Project, capsys: pytest.CaptureFixture):
     run_sweep(TINY)
     output = capsys.readouterr()
@@ -69,6 +70,7 @@ def test_the_best_setting_composes_and_reaches_its_value(here: Project, capsys: 
     assert [trial.number for trial in study_of(sweep).finished()] == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_what_failed_is_an_answer_and_the_search_goes_on(here: Project, capsys: pytest.CaptureFixture):
     write(here, {"sampler": "grid", "pruner": "none", "trials": 2, "space": {"optimizer.lr": [0.01, 1e30]}})
     run_sweep([*TINY, "optimizer=sgd"])
@@ -92,6 +94,7 @@ def test_folds_are_what_is_sought_where_the_config_has_them(here: Project, capsy
     assert trial.value == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_another_data_set_or_space_is_another_study(here: Project):
     name = open_sweep(here, TINY).name
     assert name == open_sweep(here, [*TINY, "trials=99"]).name

@@ -40,6 +40,7 @@ def ran(root: Path, name: str, *overrides: str) -> tuple[Config, Project]:
     return config, project
 
 
+@pytest.mark.slow
 def test_a_threshold_is_the_answer_everywhere(tmp_path: Path):
     config, project = ran(
         tmp_path, "loans", "decision=threshold", "decision.metric=balanced_accuracy", "calibration=isotonic"
@@ -207,6 +208,7 @@ def test_generation_and_too_few_records_say_why(project: Project, small_config: 
     assert not read_json(project.uncertainty)["conformal"]["applies"]
 
 
+@pytest.mark.slow
 def test_a_network_that_answers_no_numbers_is_refused(tmp_path: Path):
     project = make_project(tmp_path)
     config = with_data(project, "loans")

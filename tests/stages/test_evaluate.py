@@ -142,6 +142,7 @@ def test_an_empty_test_split_is_refused(small_config, project):
         evaluate(small_config, project)
 
 
+@pytest.mark.slow
 def test_it_imports_neither_lightning_nor_torchmetrics():
     code = "import sys, lightloop.stages.evaluate; print({'pytorch_lightning', 'torchmetrics'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

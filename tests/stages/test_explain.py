@@ -80,6 +80,7 @@ def test_it_leaves_the_evidence_of_a_sample(project):
         assert np.trapezoid(curves["integrated_gradients"], result["curves"]["fractions"]) == pytest.approx(area)
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(project):
     config = compose_config(project, FEW)
     stand(config, project)
@@ -122,6 +123,7 @@ def test_what_is_missing_or_stale_is_named_and_the_last_evidence_stays(project):
 METHODS_OF_TABLES = "explain.methods=[integrated_gradients,feature_ablation,kernel_shap]"
 
 
+@pytest.mark.slow
 def test_attention_over_columns_is_explained(other, project):
     config = other("loans", "network=ft_transformer", "explain.records=4", "explain.methods=[feature_ablation]")
     stand(config, project)
@@ -274,6 +276,7 @@ def test_channels_of_a_series_are_explained_one_by_one(other, project):
         )
 
 
+@pytest.mark.slow
 def test_lightning_is_not_loaded():
     code = "import sys, lightloop.stages.explain; print('pytorch_lightning' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

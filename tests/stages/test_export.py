@@ -84,6 +84,7 @@ def test_predictions_of_other_records_are_refused(evaluated: Project, small_conf
     assert not evaluated.parity.exists()
 
 
+@pytest.mark.slow
 def test_export_needs_no_lightning() -> None:
     program = "import lightloop.stages.export, sys; assert 'pytorch_lightning' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -121,6 +121,7 @@ def test_without_a_champion_the_baseline_decides(ready: Project, settings: Confi
     assert read_json(ready.comparison) == {"applies": False, "why": "Nothing stands in production."}
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes(ready: Project, settings: Config) -> None:
     write_model(ready.champion_bundle, settings, ready.root, sharpness=0.1)
     put_into_production(ready)
@@ -228,6 +229,7 @@ def test_a_damaged_champion_is_no_pass(ready: Project, settings: Config) -> None
         gate(settings, ready)
 
 
+@pytest.mark.slow
 def test_a_champion_of_another_input_size_is_compared_on_the_same_records(ready: Project, settings: Config) -> None:
     """Its own manifest says how it wants the images."""
     shutil.copytree(ready.bundle, ready.champion_bundle)
@@ -268,6 +270,7 @@ def test_a_bundle_of_another_format_is_refused(ready: Project, settings: Config)
         gate(settings, ready)
 
 
+@pytest.mark.slow
 def test_folds_of_both_are_compared(ready: Project, settings: Config) -> None:
     write_model(ready.champion_bundle, settings, ready.root, sharpness=0.3)
     put_into_production(ready)

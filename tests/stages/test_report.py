@@ -45,6 +45,7 @@ def test_a_report_that_fails_leaves_the_last_one(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".reports")] == []
 
 
+@pytest.mark.slow
 def test_the_stage_needs_neither_torch_nor_lightning() -> None:
     code = (
         "import lightloop.stages.report, sys; sys.exit(any(m in sys.modules for m in ('torch', 'pytorch_lightning')))"

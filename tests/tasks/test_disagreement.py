@@ -25,6 +25,7 @@ def fresh(repository: Project, *overrides: str) -> tuple[Model, pa.Table]:
     return Model(config, preprocessor.eval(), build_network(config, preprocessor.inputs).eval()), splits["test"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network", ["mlp", "ft_transformer"]
 )  # what follows the first dropout sees records alone, or not

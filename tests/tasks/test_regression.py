@@ -160,9 +160,8 @@ GRID = [
 ]
 
 
-@pytest.mark.parametrize(
-    "settings", [pytest.param(one, marks=[pytest.mark.slow] if place != 1 else []) for place, one in enumerate(GRID)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", GRID)
 def test_the_exported_graph_answers_the_same_with_gaps(tmp_path, settings):
     loss = {"name": "quantile", "levels": [0.1, 0.5, 0.9]} if settings.get("indicator") else {"name": "mse"}
     config = forecasting(loss, preprocess={"detrend": "none"} | settings)

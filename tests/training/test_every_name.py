@@ -106,12 +106,13 @@ def case_id(case: tuple[str, Groups]) -> str:
     return "-".join([world, *(str(values.get("name", group)) for group, values in groups.items())])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", FAST, ids=case_id)
 def test_one_of_each_kind_of_data_learns(case: tuple[str, Groups], tmp_path: Path):
     learns(*case, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES[len(FAST) :], ids=case_id)
 def test_it_learns(case: tuple[str, Groups], tmp_path: Path):
     learns(*case, tmp_path)
@@ -135,7 +136,7 @@ def with_folds(groups: Groups) -> dict[str, Any]:
     return {**groups, "folds": 1 if ensemble in (None, "snapshots") else 2}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("groups", SEVERAL, ids=lambda groups: "-".join(one["name"] for one in groups.values()))
 def test_what_is_made_of_several_trainings_learns(groups: Groups, tmp_path: Path):
     config, project = project_of(groups, tmp_path)
@@ -150,7 +151,7 @@ def test_what_is_made_of_several_trainings_learns(groups: Groups, tmp_path: Path
         assert summary["rounds"][1]["added"] > 20
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("sampler", "pruner"), SWEEPS)
 def test_every_search_finds_what_learns(project: Project, monkeypatch: pytest.MonkeyPatch, sampler: str, pruner: str):
     lr: Any = {"low": 1e-5, "high": 3e-2, "log": True}

@@ -36,7 +36,8 @@ def test_the_result_says_all_that_was_measured(project: Project, two_by_two: Con
     for name, found in result["metrics"].items():
         values = np.array([row["metrics"][name] for row in result["members"]])
         expected = summarise(values, 1.0)
-        assert (found["mean"], found["low"], found["high"]) == (expected.mean, expected.low, expected.high)
+        said = (found["mean"], found["low"], found["high"])
+        assert said == pytest.approx((expected.mean, expected.low, expected.high), rel=1e-12)
         assert found["low"] < found["mean"] < found["high"]
     assert "Nadeau & Bengio" in result["method"]
     assert "2 folds x 2 seeds" in capsys.readouterr().out

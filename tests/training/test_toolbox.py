@@ -26,6 +26,7 @@ TOGETHER = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "optimizer", "scheduler"), TOGETHER, ids=lambda group: group["name"])
 def test_it_learns_a_batch_by_heart(
     images: Project, config: Config, tmp_path: Path, loss: dict, optimizer: dict, scheduler: dict
