@@ -31,7 +31,8 @@ from lightloop.networks.dcgan import Discriminator
 from lightloop.tasks.checkpoint import build_network
 from lightloop.tasks.losses import build_loss
 from lightloop.tasks.optimize import build_optimizer, build_schedule
-from lightloop.training.speed import Speed, choose_speed, tune_allocator
+from lightloop.tasks.processor import tune_allocator
+from lightloop.training.speed import Speed, choose_speed
 
 # Epochs of a round: enough for about two seconds.
 EPOCHS = {"fashion": 3, "loans": 20, "spam": 3, "co2": 20, "fashion-gan": 2}

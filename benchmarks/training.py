@@ -35,7 +35,8 @@ from lightloop.networks._inputs import Inputs
 from lightloop.tasks.checkpoint import build_network
 from lightloop.tasks.losses import build_loss
 from lightloop.tasks.optimize import build_optimizer, build_schedule
-from lightloop.training.speed import Speed, choose_speed, tune_allocator
+from lightloop.tasks.processor import tune_allocator
+from lightloop.training.speed import Speed, choose_speed
 
 EPOCHS = 3
 

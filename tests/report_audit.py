@@ -4,6 +4,8 @@ from typing import Any
 
 NAMES = ("robustness", "labels", "duplicates", "data_map", "learning", "staleness", "mitigation")
 
+HEAD = {"applies": True, "metric": "accuracy", "confidence": 0.95, "resamples": 100}
+
 
 def bounded(value: float | None, half: float = 0.02) -> dict[str, float | None]:
     if value is None:
@@ -32,11 +34,8 @@ def _robustness(label: str, tested: int) -> dict[str, Any]:
     check = {"expect": "same", "label": None, "n": tested, "moved": bounded(0.01), "examples": ["test/1"]}
     extreme = {"n": 1, "finite": True, "refused": None, "passed": True, "answer": label, "share": 1.0}
     return {
-        "applies": True,
-        "metric": "accuracy",
+        **HEAD,
         "n": tested,
-        "confidence": 0.95,
-        "resamples": 100,
         "clean": bounded(0.9),
         "corruptions": {
             "noise": {"unit": "deviation", "levels": levels(0.1), "mean": 0.6},
@@ -157,11 +156,8 @@ def _mitigation(favourable: str, tested: int) -> dict[str, Any]:
         return {**given, "gaps": {"married": found}}
 
     return {
-        "applies": True,
-        "metric": "accuracy",
+        **HEAD,
         "n": tested,
-        "confidence": 0.95,
-        "resamples": 100,
         "favourable": favourable,
         "smallest": 30,
         "reweighed": "married",

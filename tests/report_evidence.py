@@ -17,6 +17,10 @@ from report_audit import audit_contents
 
 from lightloop.config.compose import compose_config, write_params
 from lightloop.config.schema import Config
+from lightloop.data.records import label_codes
+from lightloop.evaluation.calibration import NAMES, judged
+from lightloop.evaluation.evidence import Resampling
+from lightloop.evaluation.metrics import WeightedMetrics
 from lightloop.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,6 +68,10 @@ def tell(root: Path, story: Story | None = None) -> tuple[Config, Project]:
     columns = {"id": ids, "label": labels, "prediction": predictions}
     columns |= {"probabilities": answers, "baseline_probabilities": answers}
     pq.write_table(pa.table(columns), project.predictions)
+    codes = label_codes(labels, story.classes)
+    metrics = WeightedMetrics(codes, probabilities, NAMES)
+    measured = judged(metrics, probabilities, Resampling(confidence=0.95, resamples=100, seed=0))
+    _write(project.calibration_evidence, {"applies": True, "after": measured})
     if "profile" not in story.without:
         _write(project.profile, _profile(story, labels))
     if "explanation" not in story.without:

@@ -12,6 +12,7 @@ from lightloop.config.compose import compose_config, write_params
 from lightloop.config.schema import Config
 from lightloop.data.preprocessor import build_preprocessor
 from lightloop.data.splits import read_splits
+from lightloop.evaluation.calibration import calibration_content
 from lightloop.evaluation.evidence import read_predictions
 from lightloop.evaluation.fairness import fairness_content
 from lightloop.evaluation.problem import problem_of
@@ -45,6 +46,8 @@ def stand(config: Config, project: Project) -> None:
     predictions = read_predictions(project.predictions)
     _write(project.slices, slices_content(config, problem, predictions, tables["test"]))
     _write(project.fairness, fairness_content(config, problem, predictions, tables["train"]))
+    uncalibrated = {"applies": False, "why": "a network with fresh weights is not calibrated"}
+    _write(project.calibration_evidence, calibration_content(config, predictions, uncalibrated))
 
 
 def with_data(project: Project, name: str, *overrides: str) -> Config:

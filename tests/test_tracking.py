@@ -127,7 +127,7 @@ def test_fingerprint_follows_what_the_model_depends_on(project: Project) -> None
 
     first = name()
     assert first == name()
-    assert first == name("gate.margin=0.5", "explain.records=3", "tracking=none")
+    assert first == name("gate.margin=0.5", "explain.records=3", "tracking=none", "audit=full", "calibration=none")
     others = {
         name("seed=7"),
         name("network.dropout=0.4"),

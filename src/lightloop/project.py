@@ -144,13 +144,6 @@ class Project:
     def uncertainty(self) -> Path:
         return self.evaluation / "uncertainty.json"
 
-    # audit
-
-    @property
-    def audit(self) -> Path:
-        """The files `config.audit.PARTS`, as JSON."""
-        return self.root / "artifacts" / "audit"
-
     @property
     def slices(self) -> Path:
         return self.evaluation / "slices.json"
@@ -158,6 +151,13 @@ class Project:
     @property
     def fairness(self) -> Path:
         return self.evaluation / "fairness.json"
+
+    # audit
+
+    @property
+    def audit(self) -> Path:
+        """The files `config.audit.PARTS`, as JSON."""
+        return self.root / "artifacts" / "audit"
 
     # explain
 

@@ -49,7 +49,7 @@ def test_where_nothing_was_watched_the_reason_is_said(standing, project):
     assert "left no record" in data_map(project, splits["train"], ruler, {})["why"]
     project.training.mkdir(exist_ok=True)
     write_table(project.dynamics, SCHEMA.empty_table())
-    assert "members of an ensemble" in data_map(project, splits["train"], ruler, {})["why"]
+    assert "an ensemble has no training of its own" in data_map(project, splits["train"], ruler, {})["why"]
 
 
 def test_a_forecast_has_no_class_to_follow(standing, project):

@@ -49,8 +49,6 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(repository, overrides, s
     ],
 )
 def test_cleaning_and_balance_fit_the_data(repository, overrides, sentence):
-    if "experiment=co2" in overrides and not (repository.configs / "experiment/co2.yaml").exists():
-        pytest.skip("no series to compose yet")
     with pytest.raises(UsageError, match=sentence):
         compose_config(repository, overrides)
 

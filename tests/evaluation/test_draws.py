@@ -6,8 +6,9 @@ import pytest
 from small_project import REPOSITORY
 
 from lightloop.config.compose import compose_config
+from lightloop.data.records import group_codes
 from lightloop.evaluation.bootstrap import intervals
-from lightloop.evaluation.draws import Draws, blocks, draws_of, group_codes
+from lightloop.evaluation.draws import Draws, blocks, draws_of
 from lightloop.evaluation.metrics import WeightedMetrics
 from lightloop.evaluation.number_metrics import NumberMetrics
 from lightloop.project import Project

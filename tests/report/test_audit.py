@@ -8,7 +8,7 @@ from report_audit import NAMES, audit_contents, staleness
 from report_evidence import Story, tell
 
 from lightloop.config.audit import PARTS
-from lightloop.report.audit import audit, failures
+from lightloop.report.audit import audit
 from lightloop.report.evidence import read_evidence
 from lightloop.report.site import environment
 from lightloop.stages.report import report
@@ -96,12 +96,6 @@ def test_a_law_that_is_none_promises_nothing(told):
     unsure = content["doubling"] | {"gain": {"value": 0.01, "low": -0.01, "high": 0.03}}
     evidence.audit["learning"] = content | {"doubling": unsure, "check": None}
     assert audit(evidence)["learning"]["said"][1].startswith("The interval holds 0")
-
-
-def test_failures_are_named(told):
-    config, project = told()
-    assert failures(read_evidence(config, project, {}).audit) == ["one that does not", "white"]
-    assert failures({}) == []
 
 
 def test_the_templates_know_every_variant_and_gap():

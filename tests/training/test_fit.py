@@ -15,8 +15,9 @@ from lightloop.project import Project
 from lightloop.stages.train import train
 from lightloop.tasks.checkpoint import load_model
 from lightloop.tasks.classification import Classification
+from lightloop.tasks.processor import has_bf16_arithmetic, tune_allocator
 from lightloop.training import speed as speed_module
-from lightloop.training.speed import choose_speed, has_bf16_arithmetic, tune_allocator
+from lightloop.training.speed import choose_speed
 
 
 @pytest.fixture

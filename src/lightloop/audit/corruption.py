@@ -114,7 +114,7 @@ def _table_missing(raw: Raw, amount: float, random: Random) -> pa.Table:
 
 
 def _table_noise(raw: Raw, amount: float, random: Random) -> pa.Table:
-    """Numbers move; a category becomes another one that its column has, as often as a number's rank would change."""
+    """Numbers move; a category is drawn anew from those of its column, the more often the larger the amount."""
     table = raw.records
     for name in raw.spec.features:
         if name in number_columns(raw.records, raw.spec):

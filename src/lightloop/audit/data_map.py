@@ -37,7 +37,7 @@ def data_map(project: Project, train: pa.Table, ruler: Ruler, suspects: Mapping[
     table = pq.read_table(project.dynamics)
     table = table.filter(table.column("mean").is_valid())
     if not len(table):
-        why = "members of an ensemble are trained on parts of the records each"
+        why = "an ensemble has no training of its own that could be followed"
         if ruler.config.data.problem != "classification":
             why = f"in {ruler.config.data.problem} there is no class whose probability could be followed"
         elif ruler.config.debug.name != "none":

@@ -132,6 +132,8 @@ def correlated(asked_ND: NDArray[Any], known_MD: NDArray[Any]) -> Closest:
     distance_N1, place_N1 = near.kneighbors(centred[0])
     # Of rows of length 1 the squared distance is 2 - 2 * correlation.
     similarity_N = 1 - np.square(distance_N1[:, 0].astype(np.float64)) / 2
+    # A record without contrast is as near to every other such record as to itself.
+    similarity_N = np.where(centred[0].any(1), similarity_N, 0.0)
     copies = {row.tobytes(): place for place, row in reversed(list(enumerate(np.ascontiguousarray(known_MD))))}
     same_N = np.array([copies.get(row.tobytes(), -1) for row in np.ascontiguousarray(asked_ND)], dtype=np.int64)
     return _or_same(same_N, similarity_N, place_N1[:, 0])

@@ -118,7 +118,7 @@ def part_of(
         if split_policy(spec) == "windows":
             found[name] = table.slice(len(table) - count) if name == "train" else table
             continue
-        # A tenth at least, or too few are left to choose the epoch by.
+        # Twice FEWEST at least, or too few are left to choose the epoch by.
         part = share if name == "train" else max(share, min(0.99, 2 * FEWEST / len(table)))
         try:
             found[name] = table.take(divided_rows(table, spec, part, seed)[1]) if part < 0.99 else table

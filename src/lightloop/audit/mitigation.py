@@ -4,23 +4,25 @@ Shapes: N records, R resamples, G groups.
 Source of reweighing: Kamiran & Calders 2012, Data preprocessing techniques for classification without discrimination.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 
 from lightloop.audit.scoring import Estimate, Ruler, bounds_of, described, not_applicable
 from lightloop.audit.trainings import Trainer
 from lightloop.config.schema import Config
 from lightloop.config.tabular import TabularSpec
+from lightloop.data.balance import reweighing
 from lightloop.data.records import label_codes
 from lightloop.data.splits import SplitName, read_splits
 from lightloop.evaluation.bootstrap import paired_difference
 from lightloop.evaluation.evidence import Resampling
-from lightloop.evaluation.fairness import GAPS, GroupRates, gap_estimates, label_gaps
+from lightloop.evaluation.fairness import GAPS, GroupRates, flags, gap_estimates, label_gaps
 from lightloop.evaluation.groups import Groups, Records
 
 RELEASED = "released"
@@ -66,11 +68,11 @@ def mitigation(
     known = read_splits(other.data, trainer.project.root, config.seed)
     answers["with_sensitive_columns"] = ruler.values(trainer.train(known, config=other).answers(known["test"]))
     step(f"reweighed by {unequal}")
-    fair = {**splits, "train": reweighed(splits["train"], unequal, config.seed)}
+    fair = {**splits, "train": reweighed(splits["train"], unequal, spec.classes, config.seed)}
     answers["reweighed"] = ruler.values(trainer.train(fair).answers(splits["test"]))
 
     good = spec.classes.index(favourable)
-    meant_N = label_codes(splits["test"].column("label").to_pylist(), spec.classes) == good
+    meant_N = flags(splits["test"], "label", favourable)
     given = {name: values.argmax(1) == good for name, values in answers.items()}
     found = {name: Column.of(test, groups, meant_N, given) for name, groups in columns.items()}
     scorers = {name: ruler.scorer(splits["test"], values) for name, values in answers.items()}
@@ -171,7 +173,7 @@ def with_sensitive(config: Config) -> Config:
 
 def widest(train: Records, columns: list[str], favourable: str) -> str:
     """The sensitive column between whose groups the labels of the training records differ most."""
-    meant_N = np.array([label == favourable for label in train.table.column("label").to_pylist()])
+    meant_N = flags(train.table, "label", favourable)
 
     def gap(column: str) -> float:
         rates = [float(meant_N[inside_N].mean()) for inside_N in train.groups(column).rows]
@@ -180,20 +182,12 @@ def widest(train: Records, columns: list[str], favourable: str) -> str:
     return max(columns, key=gap)
 
 
-def reweighed(train: pa.Table, column: str, seed: int) -> pa.Table:
+def reweighed(train: pa.Table, column: str, classes: Sequence[str], seed: int) -> pa.Table:
     """As many training records, drawn so that label and group are independent: every pair has the share P(group) *
     P(label). Each record is there as often as its weight says, the rest by chance; records without a group weigh 1.
     """
-    groups, labels = ([str(v) for v in train.column(name).to_pylist()] for name in (column, "label"))
-    known_N = np.array([value is not None for value in train.column(column).to_pylist()])
-    weights_N = np.ones(len(train))
-    for group in sorted({g for g, known in zip(groups, known_N, strict=True) if known}):
-        in_group_N = known_N & (np.array(groups) == group)
-        for label in sorted(set(labels)):
-            of_label_N = known_N & (np.array(labels) == label)
-            both_N = in_group_N & of_label_N
-            if both_N.any():
-                weights_N[both_N] = in_group_N.sum() * of_label_N.sum() / (known_N.sum() * both_N.sum())
+    labels_N = label_codes(train.column("label").to_pylist(), classes)
+    weights_N = reweighing(torch.from_numpy(labels_N), train.column(column).to_pylist()).numpy()
     whole_N = np.floor(weights_N).astype(np.int64)
     rest_N = np.random.default_rng(seed).random(len(train)) < weights_N - whole_N
     rows = np.repeat(np.arange(len(train)), whole_N + rest_N)

@@ -181,7 +181,7 @@ class Calibration(Frozen):
         width_H = np.array([np.inf if q is None else q for q in self.conformal.at(level).quantiles])
         found = ends + np.array([-1.0, 1.0]) * width_H[:, None]
         # A negative width can cross the ends of a network that is too unsure.
-        middle_NH = found.mean(2) if np.isfinite(width_H).all() else prediction_NH
+        middle_NH = ends.mean(2)
         crossed_NH = found[:, :, 0] > found[:, :, 1]
         return np.asarray(np.where(crossed_NH[:, :, None], middle_NH[:, :, None], found))
 

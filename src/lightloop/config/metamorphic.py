@@ -53,6 +53,10 @@ class Metamorphic(Frozen):
         for field, needed in needs.items():
             if needed and getattr(self, field) is None:
                 raise ValueError(f"data.metamorphic: {self.name!r} has the change {self.change}, which needs {field}")
+        if self.change == "shift" and not round(self.amount or 0):
+            raise ValueError(
+                f"data.metamorphic: {self.name!r} shifts by {self.amount} pixels, which is none: say amount: 1"
+            )
         return self
 
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 STEP = "trainer/global_step"
 # Evidence that is more than one number: `report.evidence_figures` logs each file's rows as a table of its name.
 MEASURED = ("predictions", "classes", "horizons", "calibration", "uncertainty", "slices", "fairness", "comparison")
-EXPLAINED = ("global", "influence", "counterfactuals", "versions")
 SECTIONS = ("Overview", "Training", "Evaluation", "Explanations", "Releases", "Monitoring")
 
 
@@ -99,7 +98,6 @@ def _explanations(config: Config) -> "list[wr.PanelTypes]":
         ),
         wr.MediaBrowser(title="Generated", media_keys=["samples/generated", "samples/real"], mode="gallery"),
         wr.WeavePanelSummaryTable(table_name="explanations/checks"),
-        *(wr.WeavePanelSummaryTable(table_name=name) for name in EXPLAINED),
     ]
 
 

@@ -72,11 +72,14 @@ def _figures(metrics: dict[str, Any] | None) -> str:
 def _checks(gate: dict[str, Any] | None) -> str:
     if gate is None:
         return "None yet."
-    rows = [
-        f"| {check['name']} | {'passed' if check['passed'] else 'FAILED'} | {_cell(check)} |"
-        for check in gate["checks"]
-    ]
+    rows = [f"| {check['name']} | {_result(check)} | {_cell(check)} |" for check in gate["checks"]]
     return "\n".join(["| check | result | in words |", "|---|---|---|", *rows])
+
+
+def _result(check: dict[str, Any]) -> str:
+    if check["passed"]:
+        return "passed"
+    return "warning" if check.get("warning") else "FAILED"
 
 
 def _cell(check: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ def sync(config: Config, project: Project) -> None:
         print(f"{name}: {f'not taken {one.failure}' if one.failure else 'sent'}", flush=True)
     for folder in still_open:
         notice(f"{project.relative(folder)} is still being written: it was left alone")
-    if not sent:
+    if not sent and not still_open:
         print("W&B has every run")
     for line in announce_all(project, config):
         notice(line)

@@ -39,7 +39,7 @@ def class_weights(targets_N: Tensor, classes: int) -> Tensor:
 def reweighing(targets_N: Tensor, groups: Sequence[object]) -> Tensor:
     """The weight of each record (N,) that makes class and group independent: P(class) P(group) / P(class, group).
 
-    Records without a group weigh 1.
+    float64. Records without a group weigh 1.
 
     Args:
         targets_N: classes, int64.
@@ -60,7 +60,7 @@ def reweighing(targets_N: Tensor, groups: Sequence[object]) -> Tensor:
         for target in np.unique(targets[inside]):
             both = inside & (targets == target)
             weights[both] = inside.sum() * (known & (targets == target)).sum() / (known.sum() * both.sum())
-    return torch.from_numpy(weights).float()
+    return torch.from_numpy(weights)
 
 
 def resampled_rows(targets_N: Tensor, method: str, seed: int) -> Tensor:

@@ -46,11 +46,13 @@ class EncodedRecords(Dataset[Batch]):
         inputs: (N, ...) each.
         targets: (N,) int64 or (N, H) float32.
         auxiliary: (N,) each.
+        weights: (N,) the chance of each to be drawn in training; None where all have the same.
     """
 
     inputs: tuple[Tensor, ...]
     targets: Tensor
     auxiliary: tuple[Tensor, ...] = ()
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -62,6 +64,7 @@ class EncodedRecords(Dataset[Batch]):
             inputs=tuple(part[rows] for part in self.inputs),
             targets=self.targets[rows],
             auxiliary=tuple(part[rows] for part in self.auxiliary),
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     def __getitem__(self, chosen: Rows) -> Batch:

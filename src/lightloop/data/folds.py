@@ -12,7 +12,8 @@ from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
 from lightloop.config.data import DataSpec
 from lightloop.config.schema import AnySpec
 from lightloop.config.series import SeriesSpec
-from lightloop.data.splits import Rows, class_codes, divided_rows, group_codes, group_folds
+from lightloop.data.records import group_codes
+from lightloop.data.splits import Rows, class_codes, divided_rows, group_folds
 from lightloop.errors import RefusedError
 
 
@@ -93,7 +94,7 @@ def _parts(pool: pa.Table, spec: AnySpec, folds: int, seed: int) -> list[tuple[R
             splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
             found = splitter.split(rows, codes)
         case "group":
-            groups = group_codes(pool, spec)
+            groups = group_codes(pool.column(spec.with_role("group")[0]).to_pylist())
             _refuse_few(len(np.unique(groups)), "groups", folds, folds, spec)
             return group_folds(groups, folds, seed, class_codes(pool, spec))
         case "time" | "windows":

@@ -5,6 +5,7 @@ What differs from modality to modality stands in a subclass, `data/<modality>/mo
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,7 +28,8 @@ class RecordsModule(pl.LightningDataModule):
     """A LightningDataModule over records that fit into memory.
 
     Args:
-        config: of the run; read are `data`, `preprocess`, `augment`, `trainer.batch_size` and `seed`.
+        config: of the run; read are `data`, `clean`, `balance`, `preprocess`, `augment`, `task`, `seed` and
+            `trainer.batch_size`.
         root: the project's folder.
 
     Attributes:
@@ -81,7 +83,8 @@ class RecordsModule(pl.LightningDataModule):
         if not self.fitted:
             self.preprocessor.fit(self.tables["train"])
         self.splits = {split: self._encoded(table) for split, table in self.tables.items()}
-        self.splits["train"] = self._resampled(self.splits["train"])
+        train = self._resampled(self.splits["train"])
+        self.splits["train"] = replace(train, weights=self._chances(train))
 
     def augment(self, batch: Batch, random: torch.Generator) -> Batch:
         """Change a training batch at random, on its device; the default changes nothing."""
@@ -126,7 +129,7 @@ class RecordsModule(pl.LightningDataModule):
             len(records),
             self.config.trainer.batch_size,
             shuffle_seed=self.config.seed,
-            weights=self._chances(records),
+            weights=records.weights,
             lengths=lengths,
         )
         return self._loader("train", rows)

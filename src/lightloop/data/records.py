@@ -45,6 +45,18 @@ def read_records(spec: AnySpec, root: Path, part: Part) -> pa.Table:
     return table.set_column(place, "label", pc.if_else(pc.equal(label, ""), pa.scalar(None, label.type), label))
 
 
+def group_codes(groups: Sequence[object]) -> NDArray[np.int64]:
+    """A number for each group (N,), in the order of first records; records without a group are groups of their own.
+
+    Examples:
+        >>> group_codes(["b", None, "b", "a", None]).tolist()
+        [0, 1, 0, 2, 3]
+    """
+    numbers: dict[object, int] = {}
+    keys = (("row", row) if group is None else ("group", group) for row, group in enumerate(groups))
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
 def label_codes(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
     """Each label's place in `classes`, (N,), int64.
 

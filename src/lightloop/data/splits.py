@@ -8,11 +8,10 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from lightloop.config.schema import AnySpec
 from lightloop.config.series import SeriesSpec
-from lightloop.data.records import label_codes, read_records
+from lightloop.data.records import group_codes, label_codes, read_records
 from lightloop.data.unlabelled import split_labelled
 from lightloop.errors import RefusedError
 
@@ -20,6 +19,7 @@ SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 Rows = NDArray[np.int64]
 MOST_PARTS = (10, 100)  # of which a share is so many
+CLOSE = 0.01  # to the share that is asked for
 
 
 def read_splits(spec: AnySpec, root: Path, seed: int) -> dict[SplitName, pa.Table]:
@@ -73,7 +73,7 @@ def divided_rows(table: pa.Table, spec: AnySpec, share: float, seed: int) -> tup
             return stratified_rows(codes, share, seed)
         case "group":
             codes = class_codes(table, spec)
-            return group_rows(group_codes(table, spec), share, seed, codes)
+            return group_rows(group_codes(table.column(spec.with_role("group")[0]).to_pylist()), share, seed, codes)
         case "time":
             order = np.asarray(table.column(spec.with_role("time")[0]).to_pandas().argsort(kind="stable"))
             cut = len(order) - max(1, round(share * len(order)))
@@ -89,14 +89,6 @@ def class_codes(table: pa.Table, spec: AnySpec) -> Rows:
     if not spec.classes:
         return np.zeros(len(table), dtype=np.int64)
     return label_codes(table.column("label").to_pylist(), spec.classes)
-
-
-def group_codes(table: pa.Table, spec: AnySpec) -> Rows:
-    """The group (N,) of each record as a number, int64; a record without a group is a group of its own."""
-    groups = table.column(spec.with_role("group")[0]).to_pylist()
-    names = [("row", row) if group is None else ("group", group) for row, group in enumerate(groups)]
-    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    return np.array([number[name] for name in names], dtype=np.int64)
 
 
 def group_folds(groups: Rows, folds: int, seed: int, codes: Rows) -> list[tuple[Rows, Rows]]:
@@ -116,28 +108,30 @@ def group_folds(groups: Rows, folds: int, seed: int, codes: Rows) -> list[tuple[
         together_N[:] = True
     number_N = np.empty(len(groups), dtype=np.int64)
     # Groups of one record need no care for groups, which takes seconds for thousands of them.
-    for chosen_N, splitter in ((together_N, StratifiedGroupKFold), (~together_N, StratifiedKFold)):
+    for chosen_N, whole in ((together_N, True), (~together_N, False)):
         rows = np.flatnonzero(chosen_N)
         if len(rows):
-            drawn = splitter(folds, shuffle=True, random_state=seed)
-            number_N[rows] = _fold_numbers(drawn, folds, groups[rows], codes[rows])
+            number_N[rows] = _fold_numbers(folds, seed, groups[rows], codes[rows], whole=whole)
     rows = np.arange(len(groups))
     return [(rows[number_N != fold], rows[number_N == fold]) for fold in range(folds)]
 
 
-def _fold_numbers(splitter: StratifiedGroupKFold | StratifiedKFold, folds: int, groups: Rows, codes: Rows) -> Rows:
-    """The fold (N,) of each row."""
+def _fold_numbers(folds: int, seed: int, groups: Rows, codes: Rows, *, whole: bool) -> Rows:
+    """The fold (N,) of each row; `whole` keeps groups together."""
     distinct, places = np.unique(groups, return_inverse=True)
     if len(distinct) < folds:
-        return np.random.default_rng(splitter.random_state).permutation(folds)[: len(distinct)][places]
+        return np.random.default_rng(seed).permutation(folds)[: len(distinct)][places]
+    # Late: nearly everything imports this file, and few data sets have groups.
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    splitter = (StratifiedGroupKFold if whole else StratifiedKFold)(folds, shuffle=True, random_state=seed)
     number_N = np.empty(len(groups), dtype=np.int64)
     # The splitters refuse more folds than records of the largest class, though rows could be divided.
     balanced = codes if np.bincount(codes).max() >= folds else np.zeros_like(codes)
     with warnings.catch_warnings():
         # A class with fewer records than folds can't be in each of them: that is no fault of the division.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        whole = groups if isinstance(splitter, StratifiedGroupKFold) else None
-        for fold, (_, rows) in enumerate(splitter.split(groups, balanced, whole)):
+        for fold, (_, rows) in enumerate(splitter.split(groups, balanced, groups if whole else None)):
             number_N[rows] = fold
     return number_N
 
@@ -165,7 +159,12 @@ def group_rows(groups: Rows, share: float, seed: int, codes: Rows) -> tuple[Rows
         raise RefusedError("all records are of one group: at least 2 groups are needed to divide them")
     # Few parts, since each is divided anew: 0.15 is one of seven.
     wanted = next(
-        (near for near in (Fraction(share).limit_denominator(most) for most in MOST_PARTS) if 0 < near < 1), None
+        (
+            near
+            for near in (Fraction(share).limit_denominator(most) for most in MOST_PARTS)
+            if 0 < near < 1 and abs(near - share) <= CLOSE
+        ),
+        None,
     )
     parts = min(wanted.denominator if wanted else MOST_PARTS[-1], distinct)
     taken = min(max(1, round(share * parts)), parts - 1)

@@ -17,8 +17,8 @@ from lightloop.evaluation.bootstrap import interval_of, intervals, paired_draws
 from lightloop.evaluation.draws import Draws, draws_of
 from lightloop.evaluation.evidence import Resampling, matrix, plain
 from lightloop.evaluation.figures import mean_of, wilson, with_intervals
-from lightloop.evaluation.metrics import BINS, WeightedMetrics
-from lightloop.evaluation.numbers import labels_of
+from lightloop.evaluation.metrics import BINS, WeightedMetrics, bins_of
+from lightloop.evaluation.numbers import labels_of, quantiles_of
 
 NAMES = ("log_loss", "brier", "ece")
 DECIDED = ("accuracy", "balanced_accuracy", "macro_f1")
@@ -87,8 +87,10 @@ def judged(metrics: WeightedMetrics, p_NK: NDArray[np.float64], how: Resampling)
     `curve` has a row a bin: `low`, `high`, `n`, mean `confidence`, and `accuracy` with Wilson's interval.
     """
     found: dict[str, Any] = plain(intervals(metrics, **asdict(how)))
-    counts = metrics.draws.counts(how.resamples, how.seed)
-    ece_R = np.concatenate([metrics.scores(weights_RN)["ece"] for weights_RN in counts])
+    errors = WeightedMetrics(metrics.labels_N, p_NK, ("ece",), draws=metrics.draws)
+    ece_R = np.concatenate(
+        [errors.scores(weights_RN)["ece"] for weights_RN in metrics.draws.counts(how.resamples, how.seed)]
+    )
     value = found["ece"]["value"]
     bias = float(ece_R.mean() - value)
     confidence_N, place_N = p_NK.max(1), bins_of(p_NK.max(1))
@@ -108,18 +110,6 @@ def judged(metrics: WeightedMetrics, p_NK: NDArray[np.float64], how: Resampling)
         row = {"low": float(edges[place]), "high": float(edges[place + 1]), "n": n}
         curve.append({**row, "confidence": mean, "accuracy": accuracy})
     return {**found, "curve": curve}
-
-
-def bins_of(confidence_N: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The bin (N,) of each confidence, as the calibration error has them.
-
-    Examples:
-        >>> bins_of(np.array([0.05, 0.5, 1.0])).tolist()
-        [0, 7, 14]
-    """
-    edges = np.linspace(0, 1, BINS + 1, dtype=np.float32)
-    places_N = np.searchsorted(edges, confidence_N.astype(np.float32), side="right") - 1
-    return np.asarray(np.minimum(places_N, BINS - 1), dtype=np.int64)
 
 
 def ece_if_calibrated(confidence_N: NDArray[np.float64], place_N: NDArray[np.int64], seed: int) -> float:
@@ -169,9 +159,7 @@ def of_numbers(config: Config, predictions: pa.Table, found: dict[str, Any]) -> 
     """
     released = Calibration.model_validate(found["released"])
     labels_NH, answers_NH = labels_of(predictions), matrix(predictions, "prediction")
-    quantiles_NHQ = None
-    if "quantiles" in predictions.column_names:
-        quantiles_NHQ = matrix(predictions, "quantiles").reshape(*labels_NH.shape, -1)
+    quantiles_NHQ = quantiles_of(predictions, labels_NH.shape[1])
     how, draws = Resampling.of(config), draws_of(config.data, predictions, block=labels_NH.shape[1])
     more = released.model_copy(update={"conformal": Conformal.model_validate(found["curve"])})
     assert more.conformal

@@ -8,7 +8,7 @@ Sources: Davison & Hinkley 1997, section 3.8 (groups); Politis & Romano 1992 (ci
 1995 (block length as the cube root of the records).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lightloop.config.data import DataSpec
+from lightloop.data.records import group_codes
 
 Counts = NDArray[np.int32]
 # Counts held at once: 2 MB of int32 that stay in the processor's cache.
@@ -111,18 +112,6 @@ def blocks(draws: Draws) -> Draws:
     A block as long as the records would draw them all each time, and hide how unsure their mean is.
     """
     return replace(draws, block=max(1, min(draws.block, draws.records // 3)))
-
-
-def group_codes(groups: Sequence[object]) -> NDArray[np.int64]:
-    """A number for each group (N,), in the order of first records; records without a group are groups of their own.
-
-    Examples:
-        >>> group_codes(["b", None, "b", "a", None]).tolist()
-        [0, 1, 0, 2, 3]
-    """
-    names = [("row", row) if group is None else ("group", group) for row, group in enumerate(groups)]
-    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    return np.array([number[name] for name in names], dtype=np.int64)
 
 
 def resample_counts(

@@ -16,8 +16,9 @@ from lightloop.errors import LightloopError
 from lightloop.evaluation.bootstrap import Scorer, intervals, paired_difference
 from lightloop.files import replacing
 
-# Of every problem; what else there is depends on the problem.
+# The place of the rule in the schema of predictions.parquet.
 DECISION = b"lightloop.decision"
+# Of every problem; what else there is depends on the problem.
 PREDICTION_COLUMNS = ["id", "label", "prediction"]
 
 

@@ -162,11 +162,6 @@ class Part:
             return nothing
         return {"metric": name, **asdict(interval), "p": two_sided(gap_R), "p_worse": share_beyond(gap_R)}
 
-    def gaps(self, name: str) -> tuple[float, Floats]:
-        """The same as a number and its resamples (R,)."""
-        (point, draws_R), (other, others_R) = self._of(0, name), self._of(1, name)
-        return signed(name, point - other), signed(name, 1.0) * (draws_R - others_R)
-
     def _of(self, side: int, name: str) -> tuple[float, Floats]:
         values = [chunk[side][name] for chunk in self._draws]
         return float(values[0][0]), np.concatenate(values[1:])

@@ -169,11 +169,21 @@ class WeightedMetrics:
     def _calibration(self, p_NK: Floats) -> Floats:
         """Columns (N, BINS): confidence minus correctness, in the bin of the confidence."""
         confidence_N = p_NK.max(1)
-        # Edges in float32, as probabilities are; the last bin holds 1 itself.
-        edges = np.linspace(0, 1, BINS + 1, dtype=np.float32)
-        bins_N = np.minimum(np.searchsorted(edges, confidence_N.astype(np.float32), side="right") - 1, BINS - 1)
         gap_N = confidence_N - (p_NK.argmax(1) == self.labels_N)
-        return np.where(bins_N[:, None] == np.arange(BINS), gap_N[:, None], 0.0)
+        return np.where(bins_of(confidence_N)[:, None] == np.arange(BINS), gap_N[:, None], 0.0)
+
+
+def bins_of(confidence_N: Floats) -> NDArray[np.int64]:
+    """The bin (N,) of each confidence, as the calibration error has them; the last one holds 1 itself.
+
+    Examples:
+        >>> bins_of(np.array([0.05, 0.5, 1.0])).tolist()
+        [0, 7, 14]
+    """
+    # Edges in float32, as probabilities are.
+    edges = np.linspace(0, 1, BINS + 1, dtype=np.float32)
+    places_N = np.searchsorted(edges, confidence_N.astype(np.float32), side="right") - 1
+    return np.asarray(np.minimum(places_N, BINS - 1), dtype=np.int64)
 
 
 class Ranks:

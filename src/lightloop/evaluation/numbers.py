@@ -55,7 +55,7 @@ class Numbers(Problem):
     def write(self, config: Config, project: Project, questions: pa.Table, model: Answers, baseline: Answers) -> None:
         how = Resampling.of(config)
         table = self._predictions(questions, model, baseline)
-        ours = self._scorer(table, matrix(table, "prediction"), _quantiles(table, self.horizon))
+        ours = self._scorer(table, matrix(table, "prediction"), quantiles_of(table, self.horizon))
         simpler = self.scorer(table, matrix(table, "baseline"))
         if config.gate.metric not in simpler.names:
             raise UsageError(
@@ -147,7 +147,7 @@ class Numbers(Problem):
             return []
         labels_NH, parts = labels_of(table), {who: matrix(table, column) for who, column in COLUMNS.items()}
         draws, naive = draws_of(self.spec, table, block=self.horizon), _naive_error(table)
-        quantiles = {"model": _quantiles(table, self.horizon)}
+        quantiles = {"model": quantiles_of(table, self.horizon)}
         rows = []
         for step in range(self.horizon):
             here = slice(step, step + 1)
@@ -200,7 +200,8 @@ def _naive_error(predictions: pa.Table) -> float | None:
     return float(predictions.column(NAIVE_ERROR)[0].as_py()) if NAIVE_ERROR in predictions.column_names else None
 
 
-def _quantiles(predictions: pa.Table, horizon: int) -> Floats | None:
+def quantiles_of(predictions: pa.Table, horizon: int) -> Floats | None:
+    """The quantiles (N, H, Q) that were answered, rising in Q; None where the network answers none."""
     if "quantiles" not in predictions.column_names:
         return None
     return matrix(predictions, "quantiles").reshape(len(predictions), horizon, -1)

@@ -17,7 +17,7 @@ from lightloop.evaluation.calibration import inside
 from lightloop.evaluation.draws import Draws, draws_of
 from lightloop.evaluation.evidence import Resampling, matrix
 from lightloop.evaluation.figures import area_of, mean_of, with_intervals
-from lightloop.evaluation.numbers import labels_of
+from lightloop.evaluation.numbers import labels_of, quantiles_of
 
 # Points of the curve of accuracy against the share that is answered.
 SHARES = tuple(twentieth / 20 for twentieth in range(20, 0, -1))
@@ -119,9 +119,7 @@ def of_intervals(config: Config, predictions: pa.Table, released: Calibration, h
     """
     assert released.conformal
     labels_NH, answers_NH = labels_of(predictions), matrix(predictions, "prediction")
-    quantiles_NHQ = None
-    if "quantiles" in predictions.column_names:
-        quantiles_NHQ = matrix(predictions, "quantiles").reshape(*labels_NH.shape, -1)
+    quantiles_NHQ = quantiles_of(predictions, labels_NH.shape[1])
     steps = labels_NH.shape[1]
     draws: Draws = draws_of(config.data, predictions, block=steps)
     rows = []

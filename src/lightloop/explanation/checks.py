@@ -43,14 +43,15 @@ def completeness_error(method: Method, subject: Subject, maps_NQ: Tensor) -> flo
         return None
     reference = subject.reference
     drawn = reference.baselines_SDP[: method.baselines]
-    baselines = reference.baseline_DP[None] if method.sums_to == "baseline" else drawn
     raw = replace(subject.replacing(), probability=False)
     rows_N = torch.arange(len(subject.x_NDP))
     reached_N = raw.scores(subject.x_NDP, rows_N)
-    if subject.extras:
-        start_N = torch.stack([raw.scores(baselines, row.expand(len(baselines))).mean() for row in rows_N])
+    if method.sums_to == "baseline":
+        start_N = raw.start()
+    elif subject.extras:
+        start_N = torch.stack([raw.scores(drawn, row.expand(len(drawn))).mean() for row in rows_N])
     else:
-        start_N = subject.network(baselines).mean(0)[subject.targets_N]
+        start_N = subject.network(drawn).mean(0)[subject.targets_N]
     promised_N = (reached_N - start_N).double()
     error_N = (maps_NQ.double().flatten(1).sum(1) - promised_N).abs() / promised_N.abs()
     defined_N = error_N[promised_N != 0]

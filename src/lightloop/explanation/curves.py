@@ -16,12 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lightloop.explanation.reference import Extras
+from lightloop.explanation.reference import ROWS, Extras
 
 POINTS = 21  # of each curve, from nothing to every position
 CONFIDENCE = 0.95
 RESAMPLES = 2000
-_ROWS = 252  # of one forward pass: whole curves of a dozen records
 
 
 def fractions() -> NDArray[np.float64]:
@@ -79,7 +78,7 @@ class Replacing:
     probability: bool = True
     extras: Extras = ()
     columns_P: Tensor | None = None
-    rows: int = _ROWS
+    rows: int = ROWS
 
     @torch.no_grad()
     def scores(self, x_NDP: Tensor, rows_N: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from torch import Tensor
 
 from lightloop.explanation.curves import mean_interval
-from lightloop.explanation.explained import column_names, prepare
+from lightloop.explanation.explained import column_names
 from lightloop.explanation.pictures import picture_name, save_pictures
 from lightloop.explanation.subject import Subject
 from lightloop.files import replacing
@@ -44,7 +44,7 @@ def write_records(folder: Path, model: Model, table: pa.Table, subject: Subject,
     with replacing(folder) as temporary:
         temporary.mkdir()
         if subject.noun == "pixels":
-            (pixels_NCHW,) = prepare(model, table).encoded
+            (pixels_NCHW,) = model.preprocessor.encode(table)
             save_pictures(temporary, pixels_NCHW.numpy(), {name: map_NHW.numpy() for name, map_NHW in maps.items()})
             return
         parts = record_parts(model, table, subject)
@@ -67,7 +67,7 @@ def write_records(folder: Path, model: Model, table: pa.Table, subject: Subject,
 def record_parts(model: Model, table: pa.Table, subject: Subject) -> list[dict[str, Any]]:
     """What the attributions of each record are about, in their order: `id`, `parts` and `values`."""
     ids = table.column("id").to_pylist()
-    encoded = prepare(model, table).encoded
+    encoded = model.preprocessor.encode(table)
     if subject.noun == "columns":
         names = columns_of(model, subject)
         rows = table.select([name for name in names if name in table.column_names]).to_pylist()

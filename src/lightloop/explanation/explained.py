@@ -25,7 +25,7 @@ class Explained(nn.Module):
     and for what it is compared with: explained is what the network adds.
 
     Args:
-        network: trained; of records other than images, what follows its embedding is run.
+        network: trained; of tables and texts what follows its embedding is run.
         model: to which it belongs.
     """
 
@@ -34,7 +34,9 @@ class Explained(nn.Module):
         self.network = network
         self.model = model
         self.answer = build_answer(model.config)
-        self.whole = model.config.data.modality == "image"
+        self.series = model.config.data.modality == "series"
+        # Nothing is embedded: of an ensemble all members see the same record.
+        self.whole = self.series or model.config.data.modality == "image"
         self.masked = model.config.data.modality == "text"
         self.classes = model.config.data.problem == "classification"
 
@@ -51,7 +53,7 @@ class Explained(nn.Module):
     def forward(self, x_NDP: Tensor, *extras: Tensor) -> Tensor:
         mask, encoded = (extras[0], extras[1:]) if self.masked else (None, extras)
         if self.whole:
-            outputs_NO: Tensor = self.network(x_NDP)
+            outputs_NO: Tensor = self.network(x_NDP.transpose(1, 2) if self.series else x_NDP)
         else:
             network: Any = self.network
             outputs_NO = network.forward_embedded(x_NDP.transpose(1, 2), mask)
@@ -67,7 +69,7 @@ class Prepared:
     """Records as they are explained.
 
     Attributes:
-        x_NDP: prepared records, components first; but for images what the network's embedding gives.
+        x_NDP: prepared records, components first; of tables and texts what the network's embedding gives.
         present_NP: which positions belong to the record; false for the padding of a text.
         extras: what else `Explained` takes.
         encoded: what `Preprocessor.encode` gave.
@@ -102,7 +104,7 @@ def prepare(model: Model, table: pa.Table, length: int | None = None) -> Prepare
         (x_NCHW,) = features
         return Prepared(x_NCHW, torch.ones_like(x_NCHW[:, 0], dtype=torch.bool), raw, encoded)
     network: Any = model.network
-    x_NDP = network.embed(*features).transpose(1, 2).contiguous()
+    x_NDP = (features[0] if spec.modality == "series" else network.embed(*features)).transpose(1, 2).contiguous()
     present_NP = torch.ones_like(x_NDP[:, 0], dtype=torch.bool)
     if spec.modality != "text":
         return Prepared(x_NDP, present_NP, raw, encoded)

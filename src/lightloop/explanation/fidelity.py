@@ -3,7 +3,6 @@
 Shapes: N records, K removals of each, Q positions, channels of positions or columns, U units of them.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,11 +79,7 @@ def draw_removals(subject: Subject) -> Removals:
     removed_NKU = torch.rand((records, REMOVALS, units), generator=generator) < REMOVED
     replacing = replace(subject.replacing(), probability=False)
     falls = []
-    for rows in _few(records, subject):
+    for rows in torch.arange(records).split(max(1, subject.reference.rows // REMOVALS)):
         left_NK = replacing.with_own(~removed_NKU[rows][:, :, units_Q], rows)
         falls.append(replacing.scores(subject.x_NDP[rows], rows)[:, None] - left_NK)
     return Removals(units_Q, present_NU, removed_NKU & present_NU[:, None], torch.cat(falls).double())
-
-
-def _few(records: int, subject: Subject) -> Iterable[Tensor]:
-    return torch.arange(records).split(max(1, subject.reference.rows // REMOVALS))

@@ -72,8 +72,8 @@ def find(subject: Subject, names: Iterable[str], limits: ExplainConfig, track: T
             continue
         curves[name] = order_curves(subject, maps[name])
         methods[name] = _checked(chosen[name], subject, maps[name], own=curves[name], chance=chance, limits=limits)
-    for place, (grid, curve) in enumerate(chance.curves.items()):
-        curves[random_name(place, grid == subject.size)] = curve
+    for place, curve in enumerate(chance.curves.values(), start=int(subject.size not in chance.curves)):
+        curves[random_name(place)] = curve
     controls = controls_of(subject.network, images=subject.noun == "pixels")
     return Findings(
         maps=maps,
@@ -102,13 +102,13 @@ def _failed(error: Exception) -> dict[str, Any]:
     return {"trusted": False, "reasons": [f"It could not be computed for this network: {said}"], "checks": {}}
 
 
-def random_name(place: int, fine: bool) -> str:
-    """The name of the random orders of one resolution; the first in `place` is the finest.
+def random_name(place: int) -> str:
+    """The name of the random orders of one resolution: 0 is that of single positions, then from fine to coarse.
 
     Examples:
-        >>> random_name(0, fine=True), random_name(1, fine=False), random_name(2, fine=False)
+        >>> random_name(0), random_name(1), random_name(2)
         ('random', 'random_blocks', 'random_blocks_2')
     """
-    if fine:
+    if place == 0:
         return "random"
-    return "random_blocks" if place <= 1 else f"random_blocks_{place}"
+    return "random_blocks" if place == 1 else f"random_blocks_{place}"

@@ -4,12 +4,21 @@ A unit is a column of a table, a token, a step of a series, a block of pixels (`
 from the baseline or from training records. Shapes: see `explanation.reference`.
 """
 
-import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
-from captum.attr import FeatureAblation, FeaturePermutation, Occlusion, ShapleyValueSampling
+from captum.attr import (
+    FeatureAblation,
+    FeaturePermutation,
+    Occlusion,
+    PerturbationAttribution,
+    ShapleyValueSampling,
+)
 from torch import Tensor, nn
 
+from lightloop.explanation.gradients import quiet
 from lightloop.explanation.reference import Extras, Reference, by_chunks, seeded
 
 # Training records from which a permuted column takes its values: at most so many, and one of so many baselines.
@@ -23,21 +32,8 @@ def feature_ablation(
 
     Its sum promises nothing: units that say the same twice are missed. Source: arXiv:1311.2901 (occlusion).
     """
-    method, (units, share) = FeatureAblation(network), reference.units(x_NDP)
-
-    def ablate(x: Tensor, targets: Tensor, more: Extras | None) -> Tensor:
-        found_NDP = method.attribute(
-            x,
-            baselines=reference.baseline_DP[None],
-            target=targets,
-            additional_forward_args=more,
-            feature_mask=units[None],
-            perturbations_per_eval=max(1, reference.rows // len(x)),
-        )
-        return found_NDP[:, : len(units)] * share
-
-    with torch.no_grad():
-        return by_chunks(x_NDP, targets_N, extras, reference.rows, ablate)
+    method = FeatureAblation(network)
+    return _by_unit(method, x_NDP, targets_N, reference, extras, baselines=reference.baseline_DP[None])
 
 
 def feature_permutation(
@@ -48,26 +44,13 @@ def feature_permutation(
     The values come from training records, each in turn, and not from the few records that are explained, whose classes
     were chosen. Source: Breiman 2001, doi:10.1023/A:1010933404324.
     """
-    units, share = reference.units(x_NDP)
     order = torch.randperm(len(reference.baselines_SDP), generator=torch.Generator().manual_seed(reference.seed))
     rows = order[: max(1, min(PERMUTATIONS, len(order) // BASELINES_EACH))]
     total = torch.zeros(1)
     for row in rows:
         other_DP = reference.baselines_SDP[row]
         method = FeaturePermutation(network, perm_func=lambda x, mask, other=other_DP: torch.where(mask, other, x))
-
-        def permute(x: Tensor, targets: Tensor, more: Extras | None, method: FeaturePermutation = method) -> Tensor:
-            found_NDP = method.attribute(
-                x,
-                target=targets,
-                additional_forward_args=more,
-                feature_mask=units[None],
-                perturbations_per_eval=max(1, reference.rows // len(x)),
-            )
-            return found_NDP[:, : len(units)] * share
-
-        with torch.no_grad():
-            total = total + by_chunks(x_NDP, targets_N, extras, reference.rows, permute)
+        total = total + _by_unit(method, x_NDP, targets_N, reference, extras)
     return total / len(rows)
 
 
@@ -107,23 +90,51 @@ def shapley_sampling(
     As many orders as `perturbations` allow, each asking once a unit. Source: Castro et al. 2009,
     doi:10.1016/j.cor.2008.04.004.
     """
-    method, (units, share) = ShapleyValueSampling(network), reference.units(x_NDP)
+    units, _ = reference.units(x_NDP)
     orders = max(1, reference.perturbations // (int(units.max()) + 1))
+    options = {"baselines": reference.baseline_DP[None], "n_samples": orders}
+    return _by_unit(
+        ShapleyValueSampling(network),
+        x_NDP,
+        targets_N,
+        reference,
+        extras,
+        around=lambda: _same_orders(reference.seed),
+        **options,
+    )
 
-    def sample(x: Tensor, targets: Tensor, more: Extras | None) -> Tensor:
-        # The same orders for all records, so that they can be compared.
-        with seeded(reference.seed), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            found_NDP = method.attribute(
+
+@contextmanager
+def _same_orders(seed: int) -> Iterator[None]:
+    """The same orders for all chunks of records, so that they can be compared."""
+    with seeded(seed), quiet():
+        yield
+
+
+def _by_unit(
+    method: PerturbationAttribution,
+    x_NDP: Tensor,
+    targets_N: Tensor,
+    reference: Reference,
+    extras: Extras,
+    *,
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
+    **options: Any,
+) -> Tensor:
+    """What a method of Captum finds for each unit, spread over the unit's positions: (N, 1 or D, P)."""
+    units, share = reference.units(x_NDP)
+
+    def attribute(x: Tensor, targets: Tensor, more: Extras | None) -> Tensor:
+        with around():
+            found_NDP: Tensor = method.attribute(
                 x,
-                baselines=reference.baseline_DP[None],
                 target=targets,
                 additional_forward_args=more,
                 feature_mask=units[None],
-                n_samples=orders,
                 perturbations_per_eval=max(1, reference.rows // len(x)),
+                **options,
             )
         return found_NDP[:, : len(units)] * share
 
     with torch.no_grad():
-        return by_chunks(x_NDP, targets_N, extras, reference.rows, sample)
+        return by_chunks(x_NDP, targets_N, extras, reference.rows, attribute)

@@ -154,7 +154,7 @@ class Subject:
         if not isinstance(network, Explained) or not isinstance(network.network, Ensemble):
             return []
         parts = list(network.network.members)
-        # Embeddings of members stand side by side; images are the same for all.
+        # Embeddings of members stand side by side; images and series are the same for all.
         own = [slice(None)] * len(parts) if network.whole else _slices(self.x_NDP.shape[1], len(parts))
         reference = self.reference
         return [

@@ -47,7 +47,7 @@ class Evidence:
         comparison: the content of comparison.json, see `release.against`.
         slices: the content of slices.json.
         calibration: the content of evaluation/calibration.json; None where there is none.
-        service: how the bundle serves: `milliseconds` a record, `bytes`.
+        service: how the bundle serves: `milliseconds` a record, `octets` of the folder.
     """
 
     validation: Mapping[str, Any]

@@ -1,6 +1,6 @@
 """The section of the audit: what disturbs the model, what its data are like, what other data would give."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from lightloop.report.charts import MODEL, MUTED, Chart, draw, lines
@@ -221,11 +221,3 @@ SECTIONS = {
     "staleness": staleness,
     "mitigation": mitigation,
 }
-
-
-def failures(found: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
-    """Names of the declared checks, and kinds of extreme records, that did not pass."""
-    content = found.get("robustness") or {}
-    if not content.get("applies"):
-        return []
-    return [row["name"] for row in (*content["metamorphic"], *content["extremes"]) if not row["passed"]]

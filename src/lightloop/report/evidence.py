@@ -35,6 +35,7 @@ class Evidence:
         slices: parts of the test records.
         fairness: who is given the favourable class, by sensitive column.
         comparison: with the champion.
+        calibration: how far the confidence of the test answers can be believed.
         predictions: a row a test record.
         explanation: methods, their checks, the sample.
         parts: by record what its attributions are about and what they are; empty for images.
@@ -60,6 +61,7 @@ class Evidence:
     slices: dict[str, Any] | None
     fairness: dict[str, Any] | None
     comparison: dict[str, Any] | None
+    calibration: dict[str, Any] | None
     predictions: pa.Table
     explanation: dict[str, Any] | None
     parts: dict[str, dict[str, Any]]
@@ -105,6 +107,7 @@ def read_evidence(config: Config, project: Project, specs: Mapping[str, Metric])
         slices=_optional(project.slices),
         fairness=_optional(project.fairness),
         comparison=_optional(project.comparison),
+        calibration=_optional(project.calibration_evidence),
         predictions=read_predictions(project.predictions),
         explanation=_optional(project.explanation_result),
         parts={row["id"]: row for row in _optional(project.explanation_images / "records.json") or []},

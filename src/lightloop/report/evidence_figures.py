@@ -1,7 +1,7 @@
 """Evidence files as W&B can show them: single figures and tables, whatever files there are.
 
-Nothing here knows a file by its name: an interval becomes three figures, a list of rows a table, and what says of
-itself that it does not apply becomes nothing. So evidence that is added later shows up by itself.
+No file but those of ELSEWHERE is known by its name: an interval becomes three figures, a list of rows a table, and what
+says of itself that it does not apply becomes nothing. So evidence that is added later shows up by itself.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,19 +11,11 @@ from typing import Any
 from lightloop.files import read_json
 from lightloop.project import Project
 
-# What a browser loads at once, and what one run should hold.
+# Of a table, what a browser loads at once; of a file, what one run should hold.
 MOST_ROWS, MOST_FIGURES = 1_000, 300
 INTERVAL = {"value", "low", "high"}
 # Written by the run in another form, or no evidence about the model.
-ELSEWHERE = {
-    "metrics.json",
-    "mistakes.json",
-    "result.json",
-    "gate.json",
-    "profile.json",
-    "history.json",
-    "summary.json",
-}
+ELSEWHERE = {"metrics.json", "mistakes.json", "result.json", "gate.json"}
 
 Row = dict[str, Any]
 
@@ -56,7 +48,7 @@ def read_figures(project: Project) -> tuple[dict[str, Any], dict[str, list[Row]]
 
 
 def figures(content: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Numbers, truths and words in nested dictionaries, by their path.
+    """Numbers and truths in nested dictionaries, by their path.
 
     Examples:
         >>> dict(figures({"ece": {"value": 0.1, "low": None, "high": 0.2}, "n": 5}, "calibration"))

@@ -32,7 +32,7 @@ CORRECT_OF_A_CLASS = 5
 # W&B refuses longer lists of pictures under one key.
 MOST_PICTURES = 100
 # What a table says of a check of the gate.
-CHECK = ("name", "passed", "threshold", "source", "message")
+CHECK = ("name", "passed", "warning", "threshold", "source", "message")
 
 
 @dataclass(frozen=True)

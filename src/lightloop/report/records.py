@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lightloop.evaluation.evidence import matrix
 from lightloop.report.charts import stretch
 from lightloop.report.evidence import Evidence
 from lightloop.report.explanations import columns_that_matter
 from lightloop.report.figures import plain
-from lightloop.report.tables import probabilities
 
 EXCERPT = 260  # characters of a text
 COLUMNS = 6  # of a row, those that matter most
@@ -43,7 +43,7 @@ def _likely(evidence: Evidence, row: int | None, label: str, most: int = 3) -> l
     if row is None:
         return []
     classes = evidence.config.data.classes
-    probabilities_K = probabilities(evidence.predictions.slice(row, 1))[0]
+    probabilities_K = matrix(evidence.predictions.slice(row, 1), "probabilities")[0]
     order = np.argsort(-probabilities_K, kind="stable")[:most].tolist()
     own = classes.index(label)
     codes = order if own in order else [*order[:-1], own]

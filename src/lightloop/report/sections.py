@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from lightloop.report.charts import Chart, intervals, lines, reliability
 from lightloop.report.evidence import Evidence
 from lightloop.report.explanations import trusted_methods
@@ -13,7 +11,7 @@ from lightloop.report.figures import count, estimate, figure, plural, words
 from lightloop.report.judgement import Judgement, judge_gain
 from lightloop.report.numbers import numbers
 from lightloop.report.slices import comparison, fairness, found_slices, slices
-from lightloop.report.tables import confusion, probabilities, reliability_bins
+from lightloop.report.tables import confusion
 
 GATE = {
     "data": "Data check",
@@ -247,22 +245,29 @@ def evaluation(evidence: Evidence) -> dict[str, Any]:
         "comparison": comparison(evidence),
         "numbers": numbers(evidence),
     }
-    return {**found, **_classes(evidence)} if evidence.classifies else {**found, "numbers": numbers(evidence)}
+    return {**found, **(_classes(evidence) if evidence.classifies else {})}
 
 
 def _classes(evidence: Evidence) -> dict[str, Any]:
     """The classes from weakest to strongest, who is taken for whom, calibration."""
     labels, predicted = (evidence.predictions.column(name).to_pylist() for name in ("label", "prediction"))
     matrix = confusion(labels, predicted, evidence.config.data.classes)
-    correct_N = np.array([a == b for a, b in zip(labels, predicted, strict=True)])
     return {
         "classes": sorted(evidence.classes, key=weakness),
         "floor": _floor(evidence.classes),
         "confusion": matrix,
         "pairs": matrix.pairs(8),
-        "wrong": int((~correct_N).sum()),
-        "calibration": reliability(reliability_bins(probabilities(evidence.predictions), correct_N)),
+        "wrong": sum(label != answer for label, answer in zip(labels, predicted, strict=True)),
+        "calibration": _calibration(evidence),
     }
+
+
+def _calibration(evidence: Evidence) -> Chart | None:
+    """The curve of the released probabilities; None where it was not measured."""
+    found = evidence.calibration
+    if not (found and found["applies"]):
+        return None
+    return reliability([{**row, "accuracy": row["accuracy"]["value"]} for row in found["after"]["curve"]])
 
 
 def _floor(classes: list[dict[str, Any]]) -> float:

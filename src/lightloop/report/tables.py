@@ -1,18 +1,8 @@
-"""What the pages count from predictions: who is taken for whom, and how far confidence can be believed.
-
-Shapes: N records, K classes.
-"""
+"""What the pages count from predictions: who is taken for whom."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-
-BINS = 15  # as the calibration error of `config.metrics` has them
 
 
 @dataclass(frozen=True)
@@ -55,48 +45,3 @@ def confusion(labels: Sequence[str], predictions: Sequence[str], classes: Sequen
     pairs = Counter(zip(labels, predictions, strict=True))
     counts = tuple(tuple(pairs[actual, predicted] for predicted in classes) for actual in classes)
     return Confusion(tuple(classes), counts, tuple(sum(line) for line in counts))
-
-
-def probabilities(predictions: pa.Table) -> NDArray[np.float64]:
-    """The probabilities of a table of predictions as one array (N, K)."""
-    column = predictions.column("probabilities").combine_chunks()
-    flat = np.asarray(column.flatten(), dtype=np.float64)
-    return flat.reshape(len(column), -1)
-
-
-def reliability_bins(
-    probabilities_NK: NDArray[np.float64], correct_N: NDArray[np.bool_], bins: int = BINS
-) -> list[dict[str, Any]]:
-    """Records by the confidence of the prediction, in bins of equal width that include their upper edge.
-
-    Args:
-        probabilities_NK: of each class, (N, K).
-        correct_N: whether the most probable class is the label, (N,).
-        bins: how many.
-
-    Returns:
-        For each bin `low`, `high`, `n`, `confidence` (mean) and `accuracy`; the last two are None where it is empty.
-
-    Source: Guo et al. 2017, arXiv:1706.04599.
-
-    Examples:
-        >>> reliability_bins(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([True, False]), bins=2)[1]["accuracy"]
-        0.5
-    """
-    confidence_N = probabilities_NK.max(axis=1)
-    edges = np.linspace(0, 1, bins + 1)
-    place_N = np.clip(np.searchsorted(edges, confidence_N, side="left") - 1, 0, bins - 1)
-    rows = []
-    for number in range(bins):
-        inside = place_N == number
-        n = int(inside.sum())
-        rows.append(
-            {
-                "low": float(edges[number]),
-                "high": float(edges[number + 1]),
-                "n": n,
-                "confidence": float(confidence_N[inside].mean()) if n else None,
-                "accuracy": float(correct_N[inside].mean()) if n else None,
-            }
-        )
-    return rows

@@ -1,8 +1,10 @@
 """audit: the model looked at from outside: what disturbs it, what its data are like, what other data would give."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from lightloop.calibration.rules import Calibration
 from lightloop.config.audit import PARTS, NoAudit
 from lightloop.config.schema import Config
 from lightloop.files import write_json
@@ -47,7 +49,8 @@ def _contents(config: Config, project: Project) -> list[tuple[str, dict[str, Any
     assert not isinstance(config.audit, NoAudit)
     splits = read_splits(config.data, project.root, config.seed)
     # Further trainings are not calibrated, so what they are compared with is not either.
-    served, plain = load_model(project.checkpoint, project.calibration), load_model(project.checkpoint)
+    served = load_model(project.checkpoint, project.calibration)
+    plain = replace(served, calibration=Calibration())
     ruler, trainer = Ruler.of(config, config.audit), Trainer(config, project)
     generates = config.data.problem == "generation"
     released = None if generates else ruler.values(plain.answers(splits["test"]))

@@ -16,7 +16,7 @@ from lightloop.project import Project
 from lightloop.tasks.checkpoint import load_model
 
 # Rules that combine members trained on folds; snapshots never see the validation split.
-OF_FOLDS = ("mean", "weighted", "voting", "stacking")
+OF_FOLDS = ("mean", "weighted")
 
 
 def calibrate(config: Config, project: Project) -> None:
@@ -46,6 +46,8 @@ def fit(config: Config, project: Project) -> dict[str, Any]:
         return no_calibration("images that were generated have no probability, threshold or interval")
     if config.ensemble.name == "voting":
         return no_calibration("shares of votes are no probabilities that held-out members could stand for")
+    if config.ensemble.name == "stacking":
+        return no_calibration("the layer over the members was itself fitted on what they answer to held-out records")
     if config.ensemble.name in OF_FOLDS:
         from lightloop.training.held_out import held_out_answers
 

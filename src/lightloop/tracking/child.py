@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from lightloop.errors import LightloopError
+from lightloop.errors import LightloopError, UsageError
 from lightloop.tracking.mode import reason
+
+REFUSED = "refused"  # the key of an answer that is a sentence for the user
 
 
 def ask(module: str, question: dict[str, Any], timeout: float) -> dict[str, Any]:
@@ -20,6 +22,7 @@ def ask(module: str, question: dict[str, Any], timeout: float) -> dict[str, Any]
         timeout: in seconds, after which the program is ended.
 
     Raises:
+        UsageError: something is to be set first, as the program found.
         LightloopError: it failed, or did not answer in time; in one sentence, without the key.
     """
     try:
@@ -37,6 +40,8 @@ def ask(module: str, question: dict[str, Any], timeout: float) -> dict[str, Any]
     if done.returncode:
         raise LightloopError(f"W&B said no: {reason(done.stderr)}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if REFUSED in answer:
+        raise UsageError(answer[REFUSED])
     return answer
 
 
@@ -44,6 +49,8 @@ def answering(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """In the program: answer the question that came on standard input; what goes wrong is one line on stderr."""
     try:
         print(json.dumps(answer(json.load(sys.stdin))))
+    except UsageError as error:
+        print(json.dumps({REFUSED: str(error)}))
     # W&B raises what it likes, and the program that asked needs one sentence.
     except Exception as error:  # noqa: BLE001
         words = " ".join(str(error).split()) or "no reason given"

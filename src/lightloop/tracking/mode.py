@@ -15,7 +15,7 @@ from lightloop.project import Project
 Mode = Literal["online", "offline", "disabled"]
 KEY = "WANDB_API_KEY"
 # Groups of the config that say how a model is judged or where it is logged, not what it becomes.
-NOT_OF_THE_MODEL = {"tracking", "explain", "gate"}
+NOT_OF_THE_MODEL = {"tracking", "explain", "gate", "audit", "calibration", "decision", "uncertainty"}
 
 
 def tracking_mode(config: Config) -> Mode:
@@ -42,8 +42,8 @@ def tracking_mode(config: Config) -> Mode:
 def fingerprint(config: Config, project: Project) -> str:
     """The name that the same model has in every process: the config's name and 8 hexadecimal digits.
 
-    The digits are of the SHA-256 over the data version and all of the config that training depends on: another gate
-    or explanation of the same model keeps the name.
+    The digits are of the SHA-256 over the data version and all of the config that training depends on: another gate,
+    audit, calibration or explanation of the same model keeps the name.
     """
     content = [config.model_dump(mode="json", exclude=NOT_OF_THE_MODEL), project.data_version()]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -59,15 +59,19 @@ def git_state(project: Project) -> dict[str, str | bool | None]:
 
 
 def notice(line: str) -> None:
-    """Tell a person, in one line, what tracking could not do; the run itself goes on."""
-    print(line, file=sys.stderr, flush=True)
+    """Tell a person, in one line without the key, what tracking could not do; the run itself goes on."""
+    print(_without_key(line), file=sys.stderr, flush=True)
 
 
 def reason(message: str) -> str:
     """The last line of what W&B said, without the key and W&B's mark."""
     line = next(iter(message.strip().splitlines()[-1:]), "no reason given")
+    return _without_key(line).removeprefix("wandb: ").removeprefix("ERROR ").rstrip(".: ")
+
+
+def _without_key(line: str) -> str:
     key = os.environ.get(KEY)
-    return (line.replace(key, "***") if key else line).removeprefix("wandb: ").removeprefix("ERROR ").rstrip(".: ")
+    return line.replace(key, "***") if key else line
 
 
 def _git(project: Project, *words: str) -> str | None:

@@ -31,7 +31,7 @@ from lightloop.training.semi import lowest_loss, train_semi
 
 CONFIDENCE = 0.95
 # Groups of the config that do not decide what a member becomes.
-NOT_OF_A_MEMBER = ("name", "tracking", "explain", "gate", "audit")
+NOT_OF_A_MEMBER = ("name", "tracking", "explain", "gate", "audit", "calibration", "decision", "uncertainty")
 
 
 @dataclass(frozen=True)

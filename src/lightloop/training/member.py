@@ -19,9 +19,10 @@ from lightloop.data.splits import SplitName
 from lightloop.files import read_json, write_json
 from lightloop.project import Project
 from lightloop.tasks.checkpoint import build_network
+from lightloop.tasks.processor import tune_allocator
 from lightloop.training.dynamics import watch, write_dynamics
 from lightloop.training.fit import fit, store
-from lightloop.training.speed import choose_speed, tune_allocator
+from lightloop.training.speed import choose_speed
 
 CHECKPOINT = "member.ckpt"
 RECORD = "member.json"

@@ -55,14 +55,16 @@ def train_semi(
             f"semi=pseudo_labels finds no unlabelled record in {config.data.path}: leave the label of some training "
             "records empty, or name a file of them as data.unlabelled"
         )
-    tables = dict(tables or read_splits(config.data, project.root, config.seed))
-    held_out = [table for split, table in tables.items() if split != "train"]
+    splits = read_splits(config.data, project.root, config.seed)
+    tables = dict(tables or splits)
+    # The test split too where a member of folds is trained, which is given none: the ensemble will be tested on it.
+    held_out = [splits["test"], *(table for split, table in tables.items() if split != "train")]
     unlabelled = apart_from(unlabelled, held_out, config.data)
     members: list[Member] = []
     rounds: list[dict[str, Any]] = []
     added = unlabelled.slice(0, 0)
     for number in range(settings.rounds + 1):
-        given = {**tables, "train": pa.concat_tables([tables["train"], added])}
+        given = {**tables, "train": pa.concat_tables([tables["train"], added], promote_options="permissive")}
         member = train_member(
             config,
             project,

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 
 from lightloop.config.training import TrainerConfig
-from lightloop.tasks.processor import has_bf16_arithmetic, tune_allocator
-
-__all__ = ["Speed", "choose_speed", "has_bf16_arithmetic", "tune_allocator"]
+from lightloop.tasks.processor import has_bf16_arithmetic
 
 
 @dataclass(frozen=True)

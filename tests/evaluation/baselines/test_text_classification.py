@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 from texts import make_rows
 
-from lightloop.evaluation.baselines.text_classification import _folds, baseline_probabilities, group_codes
+from lightloop.data.records import group_codes
+from lightloop.evaluation.baselines.text_classification import _folds, baseline_probabilities
 
 
 def pairs(seed: int, count: int = 80) -> tuple[list[str], np.ndarray]:

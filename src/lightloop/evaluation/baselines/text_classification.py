@@ -16,7 +16,7 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.svm import LinearSVC
 
 from lightloop.config.schema import Config
-from lightloop.data.records import label_codes
+from lightloop.data.records import group_codes, label_codes
 from lightloop.data.splits import SplitName
 from lightloop.data.text.input import texts_of
 
@@ -40,18 +40,6 @@ def answers(config: Config, splits: Mapping[SplitName, pa.Table], questions: pa.
         texts_of(train), labels_N, texts_of(questions), len(spec.classes), groups_N=groups
     )
     return {"probabilities": probabilities_NK}
-
-
-def group_codes(groups: list[object]) -> NDArray[np.int64]:
-    """A number (N,) for each group; records without one are groups of their own.
-
-    Examples:
-        >>> group_codes(["b", None, "b", None]).tolist()
-        [0, 1, 0, 2]
-    """
-    numbers: dict[object, int] = {}
-    keys = (("row", row) if group is None else ("group", group) for row, group in enumerate(groups))
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
 def baseline_probabilities(
