@@ -124,13 +124,11 @@ def _significant(p: float | None, level: float) -> bool:
     return p is not None and p < level
 
 
-def calibration(config: GateConfig, metrics: Mapping[str, Any], evidence: Mapping[str, Any] | None) -> list[Check]:
+def calibration(config: GateConfig, metrics: Mapping[str, Any]) -> list[Check]:
     """Of classes, where the config has a bound: the calibration error on the test split, after scaling."""
     if config.max_ece is None:
         return []
-    content = evidence or {}
-    after = content.get("after") or {}
-    interval = content.get("ece") or after.get("ece") or metrics["metrics"].get("ece")
+    interval = metrics["metrics"].get("ece")
     if interval is None:
         raise LightloopError(
             "gate.max_ece is set, but the evidence has no calibration error: say gate.max_ece=null where nothing is "

@@ -46,7 +46,6 @@ class Evidence:
         champion: None where nothing stands in production.
         comparison: the content of comparison.json, see `release.against`.
         slices: the content of slices.json.
-        calibration: the content of evaluation/calibration.json; None where there is none.
         service: how the bundle serves: `milliseconds` a record, `octets` of the folder.
     """
 
@@ -59,7 +58,6 @@ class Evidence:
     champion: Champion | None
     comparison: Mapping[str, Any]
     slices: Mapping[str, Any]
-    calibration: Mapping[str, Any] | None
     service: Service
 
 
@@ -108,7 +106,7 @@ def judge(config: GateConfig, evidence: Evidence, *, seed: int) -> Verdict:
             _data(evidence.validation),
             _parity(config, evidence.parity),
             *(_bound(name, bound, evidence.metrics) for name, bound in config.bounds.items()),
-            *calibration(config, evidence.metrics, evidence.calibration),
+            *calibration(config, evidence.metrics),
             against,
             *(
                 champion_checks(config, evidence.comparison)

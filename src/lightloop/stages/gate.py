@@ -63,7 +63,6 @@ def gate(config: Config, project: Project, *, fail: bool = True) -> None:
         champion=champion,
         comparison=comparison,
         slices=read_json(project.slices),
-        calibration=read_json(project.calibration_evidence) if project.calibration_evidence.exists() else None,
         service=Service(milliseconds_per_record(Predictor.load(project.bundle), questions), file_size(project.bundle)),
     )
     verdict = judge(config.gate, evidence, seed=config.seed)
