@@ -29,17 +29,18 @@ def test_after_reweighing_label_and_group_are_independent(world):
         black = np.array(table["black"].to_pylist()) == 1
         return favoured[black].mean(), favoured[~black].mean(), black.mean(), favoured.mean()
 
-    before, after = rates(train), rates(reweighed(train, "black", config.data.classes, 0))
+    before, after = rates(train), rates(reweighed(train, "black", config.data, 0))
     assert before[1] - before[0] > 0.1
     assert abs(after[1] - after[0]) < 0.03
     # Neither the groups nor the labels become more or fewer.
     assert after[2:] == pytest.approx(before[2:], abs=0.02)
-    assert reweighed(train, "black", config.data.classes, 0) == reweighed(train, "black", config.data.classes, 0)
+    assert reweighed(train, "black", config.data, 0) == reweighed(train, "black", config.data, 0)
 
 
-def test_records_without_a_group_stay_as_they_are():
+def test_records_without_a_group_stay_as_they_are(world):
+    spec = world[0].data.model_copy(update={"classes": ["x", "y"]})
     table = pa.table({"id": ["a", "b", "c", "d"], "label": ["x", "y", "x", "y"], "black": [None, None, None, None]})
-    assert reweighed(table, "black", ["x", "y"], 0) == table
+    assert reweighed(table, "black", spec, 0) == table
 
 
 def test_sensitive_columns_become_categories(world):

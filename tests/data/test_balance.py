@@ -8,6 +8,7 @@ from tables import loans_config
 
 from lightloop.config.compose import compose_config
 from lightloop.data.balance import class_weights, resampled_rows, reweighing
+from lightloop.data.grouping import group_names
 from lightloop.data.module import RecordsModule, build_data
 
 TARGETS = torch.tensor([0] * 50 + [1] * 5 + [3] * 10)
@@ -81,7 +82,7 @@ def test_reweighing_makes_class_and_group_independent():
 
 
 def test_records_without_a_group_keep_their_weight():
-    weights = reweighing(torch.tensor([0, 1, 1, 0]), ["a", "a", None, float("nan")])
+    weights = reweighing(torch.tensor([0, 1, 1, 0]), group_names(["a", "a", None, float("nan")]))
     assert weights[2:].tolist() == [1, 1]
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lightloop.evaluation.groups import MISSING, MOST, groups_of
+from lightloop.data.grouping import MISSING, MOST
+from lightloop.evaluation.groups import groups_of
 
 
 def test_groups_are_named_by_their_values_the_largest_first():

@@ -4,7 +4,7 @@ Shapes: N records, R resamples, G groups.
 Source of reweighing: Kamiran & Calders 2012, Data preprocessing techniques for classification without discrimination.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from lightloop.audit.scoring import Estimate, Ruler, bounds_of, described, not_applicable
 from lightloop.audit.trainings import Trainer
-from lightloop.config.schema import Config
+from lightloop.config.schema import AnySpec, Config
 from lightloop.config.tabular import TabularSpec
 from lightloop.data.balance import reweighing
+from lightloop.data.grouping import group_names
 from lightloop.data.records import label_codes
 from lightloop.data.splits import SplitName, read_splits
 from lightloop.evaluation.bootstrap import paired_difference
@@ -68,7 +69,7 @@ def mitigation(
     known = read_splits(other.data, trainer.project.root, config.seed)
     answers["with_sensitive_columns"] = ruler.values(trainer.train(known, config=other).answers(known["test"]))
     step(f"reweighed by {unequal}")
-    fair = {**splits, "train": reweighed(splits["train"], unequal, spec.classes, config.seed)}
+    fair = {**splits, "train": reweighed(splits["train"], unequal, spec, config.seed)}
     answers["reweighed"] = ruler.values(trainer.train(fair).answers(splits["test"]))
 
     good = spec.classes.index(favourable)
@@ -182,12 +183,13 @@ def widest(train: Records, columns: list[str], favourable: str) -> str:
     return max(columns, key=gap)
 
 
-def reweighed(train: pa.Table, column: str, classes: Sequence[str], seed: int) -> pa.Table:
+def reweighed(train: pa.Table, column: str, spec: AnySpec, seed: int) -> pa.Table:
     """As many training records, drawn so that label and group are independent: every pair has the share P(group) *
     P(label). Each record is there as often as its weight says, the rest by chance; records without a group weigh 1.
     """
-    labels_N = label_codes(train.column("label").to_pylist(), classes)
-    weights_N = reweighing(torch.from_numpy(labels_N), train.column(column).to_pylist()).numpy()
+    labels_N = label_codes(train.column("label").to_pylist(), spec.classes)
+    groups = group_names(train.column(column).to_pylist(), spec.bins.get(column, ()))
+    weights_N = reweighing(torch.from_numpy(labels_N), groups).numpy()
     whole_N = np.floor(weights_N).astype(np.int64)
     rest_N = np.random.default_rng(seed).random(len(train)) < weights_N - whole_N
     rows = np.repeat(np.arange(len(train)), whole_N + rest_N)

@@ -12,6 +12,8 @@ from imblearn.under_sampling import RandomUnderSampler
 from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor
 
+from lightloop.data.grouping import MISSING
+
 SAMPLERS = {"oversample": RandomOverSampler, "undersample": RandomUnderSampler}
 
 
@@ -36,14 +38,14 @@ def class_weights(targets_N: Tensor, classes: int) -> Tensor:
     return weights_K
 
 
-def reweighing(targets_N: Tensor, groups: Sequence[object]) -> Tensor:
+def reweighing(targets_N: Tensor, groups: Sequence[str]) -> Tensor:
     """The weight of each record (N,) that makes class and group independent: P(class) P(group) / P(class, group).
 
     float64. Records without a group weigh 1.
 
     Args:
         targets_N: classes, int64.
-        groups: of each record; None where it is not known.
+        groups: of each record, as `grouping.group_names` says.
 
     Source: Kamiran & Calders 2012, Data preprocessing techniques for classification without discrimination.
 
@@ -52,8 +54,8 @@ def reweighing(targets_N: Tensor, groups: Sequence[object]) -> Tensor:
         [0.75, 0.75, 1.5, 1.5, 0.75, 0.75]
     """
     targets = targets_N.numpy()
-    known = np.array([group is not None and group == group for group in groups])  # noqa: PLR0124 - NaN
-    names = np.array([str(group) for group in groups])
+    names = np.array(groups)
+    known = names != MISSING
     weights = np.ones(len(targets))
     for name in np.unique(names[known]):
         inside = known & (names == name)

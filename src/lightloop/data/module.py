@@ -19,6 +19,7 @@ from lightloop.config.schema import Config
 from lightloop.data.balance import class_weights, resampled_rows, reweighing
 from lightloop.data.batches import Batch, BatchRows, EncodedRecords, RecordsLoader
 from lightloop.data.clean import clean_records
+from lightloop.data.grouping import group_names
 from lightloop.data.preprocessor import Preprocessor, build_preprocessor
 from lightloop.data.splits import SplitName, read_splits
 from lightloop.data.targets import check_classes, encode_auxiliary, encode_targets
@@ -117,7 +118,8 @@ class RecordsModule(pl.LightningDataModule):
         balance = self.config.balance
         if balance.name == "reweighing":
             column = balance.by or self.config.data.with_role("sensitive")[0]
-            return reweighing(records.targets, self.tables["train"].column(column).to_pylist())
+            values = self.tables["train"].column(column).to_pylist()
+            return reweighing(records.targets, group_names(values, self.config.data.bins.get(column, ())))
         if balance.name != "weighted_sampler":
             return None
         return class_weights(records.targets, len(self.config.data.classes))[records.targets]

@@ -6,7 +6,6 @@ Shapes: N records, R resamples, G groups.
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,12 @@ from numpy.typing import NDArray
 
 from lightloop.config.metrics import signed
 from lightloop.config.schema import Config
+from lightloop.data.grouping import MOST, group_names
 from lightloop.evaluation.bootstrap import Scorer, interval_of, share_beyond, two_sided
 from lightloop.evaluation.draws import Draws, draws_of
 from lightloop.evaluation.evidence import Resampling
 from lightloop.evaluation.metrics import Floats
 from lightloop.evaluation.problem import Problem
-
-MOST = 12  # groups of a column: the largest ones
-MISSING = "missing"
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def groups_of(values: Sequence[Any], smallest: int, edges: Sequence[float] = ())
         >>> groups_of([18, 30, 45, 70], smallest=1, edges=(25, 60)).names
         ('25 to 60', 'below 25', 'from 60')
     """
-    names_N = np.array(_names(values, edges), dtype=object)
+    names_N = np.array(group_names(values, edges), dtype=object)
     found, counts = np.unique(names_N.astype(str), return_counts=True)
     by_size = sorted(zip(found.tolist(), counts.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
     kept = [name for name, count in by_size if count >= smallest][:MOST]
@@ -98,30 +95,6 @@ class Records:
         """Some of them: row numbers, or whether each (N,) is kept."""
         kept = self.table.filter(pa.array(rows)) if rows.dtype == bool else self.table.take(rows)
         return replace(self, table=kept)
-
-
-def _names(values: Sequence[Any], edges: Sequence[float]) -> list[str]:
-    known = [value for value in values if not absent(value)]
-    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
-    if known and numbers and not edges and len(set(known)) > MOST:
-        edges = np.unique(np.quantile(known, [0.25, 0.5, 0.75])).tolist()
-    if not (known and numbers and edges):
-        return [_name(value) for value in values]
-    bounds = [_name(float(edge)) for edge in edges]
-    middle = [f"{low} to {high}" for low, high in pairwise(bounds)]
-    names = [f"below {bounds[0]}", *middle, f"from {bounds[-1]}"]
-    return [MISSING if absent(value) else names[int(np.searchsorted(edges, value, side="right"))] for value in values]
-
-
-def absent(value: Any) -> bool:
-    """Whether a value is missing: None or NaN."""
-    return value is None or value != value  # noqa: PLR0124 - NaN is the one value that is not itself
-
-
-def _name(value: Any) -> str:
-    if absent(value):
-        return MISSING
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class Part:

@@ -15,8 +15,8 @@ from lightloop.config.image import ImageSpec
 from lightloop.config.schema import AnySpec
 from lightloop.config.series import SeriesSpec
 from lightloop.config.tabular import TabularSpec
+from lightloop.data.grouping import absent
 from lightloop.data.image.records import decode_images
-from lightloop.evaluation.groups import absent
 
 Numbers = NDArray[np.float64]
 MOST_VALUES = 12  # of a column of words: more are no group
