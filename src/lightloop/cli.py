@@ -166,7 +166,7 @@ def audit() -> None:
 
 @app.command()
 def explain() -> None:
-    """Attribute predictions to pixels, and check the attributions."""
+    """Attribute predictions to their inputs, and check the attributions."""
     stage("explain")
 
 
@@ -295,6 +295,15 @@ def releases() -> None:
     from lightloop.release import registry
 
     registry.print_releases(Project.find())
+
+
+@app.command()
+def runs() -> None:
+    """Write reports/runs.html anew: runs and releases over time."""
+    from lightloop.project import Project
+    from lightloop.report.runs import write_runs
+
+    print(f"written: {write_runs(Project.find())}")
 
 
 # Weights & Biases.
