@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from lightloop.calibration.rules import Codes, Floats, Scaling
 
@@ -134,7 +135,7 @@ def log_odds(logits_NK: Floats) -> NDArray[np.float64]:
         [[2.0, -2.0]]
     """
     logits_NK = logits_NK.astype(np.float64)
-    others_NKK = logits_NK[:, None, :] + np.where(np.eye(logits_NK.shape[1]), -np.inf, 0.0)
-    highest_NK = others_NKK.max(2)
-    rest_NK = highest_NK + np.log(np.exp(others_NKK - highest_NK[:, :, None]).sum(2))
+    # A class at a time: all at once would hold N * K * K numbers.
+    classes = range(logits_NK.shape[1])
+    rest_NK = np.stack([logsumexp(np.delete(logits_NK, k, axis=1), axis=1) for k in classes], axis=1)
     return np.asarray(logits_NK - rest_NK)
