@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from gates import gate_of
 
 from lightloop.config.compose import compose_config, validate_config
 from lightloop.config.schema import Config
@@ -31,6 +32,8 @@ def config_with(**changes) -> Config:
             raw[group] = raw[group] | values
         else:
             raw[group] = values
+    if raw["data"]["problem"] != "forecasting":
+        raw["gate"] |= gate_of(raw["data"]["problem"])
     return validate_config(raw)
 
 
@@ -66,7 +69,6 @@ def whole(problem: str = "classification", **data) -> Config:
         preprocess={"name": "series"},
         task={"name": problem},
         loss={"name": "mse" if problem == "regression" else "cross_entropy"},
-        gate={"bounds": {}},
     )
 
 

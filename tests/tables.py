@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import yaml
+from gates import gate_of
 
 from lightloop.config.compose import compose_config, validate_config
 from lightloop.config.schema import Config
@@ -64,6 +65,7 @@ def spec_of(root: Path, frame: pd.DataFrame, columns: dict[str, Any], **values: 
 def config_of(project: Project, spec: dict[str, Any], *overrides: str, **groups: Any) -> Config:
     """The config of loans with another data set, and other groups."""
     raw = yaml.safe_load(loans_config(project, *overrides).model_dump_json())
+    raw["gate"] |= gate_of(spec["problem"])
     return validate_config({**raw, "data": spec, **groups})
 
 

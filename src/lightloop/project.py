@@ -177,6 +177,21 @@ class Project:
     def explanation_images(self) -> Path:
         return self.explanation / "images"
 
+    @property
+    def influence(self) -> Path:
+        """Training records that helped and hurt the explained answers."""
+        return self.explanation / "influence.json"
+
+    @property
+    def influence_images(self) -> Path:
+        """Pictures of them; an empty folder where they are no images."""
+        return self.explanation / "influence"
+
+    @property
+    def counterfactuals(self) -> Path:
+        """The smallest changes that turn the decisions about rows of a table."""
+        return self.explanation / "counterfactuals.json"
+
     # export
 
     @property
@@ -218,11 +233,26 @@ class Project:
     def reports(self) -> Path:
         return self.root / "reports"
 
+    @property
+    def plots(self) -> Path:
+        """The report's figures as tables for `dvc plots`."""
+        return self.root / "artifacts" / "plots"
+
+    @property
+    def runs_page(self) -> Path:
+        """The page that compares runs and releases; DVC ignores it, since it tells of more than one run."""
+        return self.reports / "runs.html"
+
     # Scratch that no stage hands over: interrupted training, results of a refused data check.
 
     @property
     def scratch(self) -> Path:
         return self.root / ".lightloop"
+
+    @property
+    def run_record(self) -> Path:
+        """The runs of this clone, a line of JSON each; it only grows."""
+        return self.scratch / "runs.jsonl"
 
     @property
     def expectations(self) -> Path:

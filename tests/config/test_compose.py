@@ -43,8 +43,9 @@ def test_a_key_that_its_yaml_leaves_at_the_default_can_be_set(repository: Projec
         (["data.columns.other=target"], "data.columns must name exactly one target"),
         (
             ["gate.metric=acuracy"],
-            "gate.metric names 'acuracy': did you mean 'accuracy'? The metrics are",
+            "gate.metric names 'acuracy': did you mean 'accuracy'? The metrics of classification are",
         ),
+        (["gate.metric=rmse"], "gate.metric names 'rmse', which is not measured in classification. The metrics of"),
         (["gate.bounds.aroc=0.5"], "gate.bounds names 'aroc': did you mean 'auroc'?"),
     ],
 )

@@ -14,7 +14,7 @@ WHOLE = {
 
 
 def whole(**data):
-    parts = {"task": {"name": "classification"}, "loss": {"name": "cross_entropy"}, "gate": {"bounds": {}}}
+    parts = {"task": {"name": "classification"}, "loss": {"name": "cross_entropy"}}
     return config_with(data=WHOLE | data, preprocess={"name": "series"}, **parts)
 
 

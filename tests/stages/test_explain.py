@@ -91,7 +91,8 @@ def test_the_same_input_gives_the_same_bytes(project):
     torch.rand(3), np.random.rand(3)
     explain(config, project)
     assert digests(project.explanation) == first
-    assert len(first) == 2 + 10 * (1 + len(config.explain.methods))
+    assert len([name for name in first if name.startswith("images/")]) == 10 * (1 + len(config.explain.methods))
+    assert any(name.startswith("influence/") for name in first)
 
 
 def test_a_network_without_feature_maps_is_explained_by_gradients(project):
@@ -152,6 +153,22 @@ def test_a_table_is_explained_by_its_columns(other, project):
             assert row["parts"] == columns
             assert row["values"] == [test[row["id"]][name] for name in columns]
             assert row["attributions"]["kernel_shap"] == pytest.approx(arrays["kernel_shap"][place], rel=1e-3, abs=1e-7)
+
+    whole = read_json(project.explanation / "global.json")
+    assert (whole["noun"], whole["answer"]) == ("columns", "approved")
+    assert {row["name"] for row in whole["features"]} == set(config.data.features)
+    assert [row["name"] for row in whole["dependence"]["columns"]] == [row["name"] for row in whole["features"][:6]]
+    assert len(whole["interactions"]["pairs"]) == 10
+    assert [row["name"] for row in whole["outside"]["measures"]] == [
+        "mutual_information", "recursive_elimination", "permutation",
+    ]  # fmt: skip
+    compared = {(row["first"], row["second"]): row["value"] for row in whole["agreement"]["rows"]}
+    assert {whole["method"], *config.explain.methods} == {row["first"] for row in whole["agreement"]["rows"][:9]}
+    assert all(-1 <= value <= 1 for value in compared.values())
+    for name, why in (("concepts", "names no concepts"), ("versions", "was not asked for a champion")):
+        content = read_json(project.explanation / f"{name}.json")
+        assert content["applies"] is False
+        assert why in content["why"]
 
 
 def test_a_text_is_explained_by_its_tokens_and_not_by_its_padding(other, project):

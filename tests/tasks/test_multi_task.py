@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from scipy.special import log_softmax
-from small_project import make_project
+from several_heads import make_described, several
 from small_training import changed, small_training, tiny
 
 from lightloop.config.schema import Config
@@ -23,27 +21,7 @@ from lightloop.training.fit import store
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Images with two further columns: how bright one is (a number, some missing), and whether it is footwear."""
-    project = make_project(tmp_path_factory.mktemp("several") / "project")
-    footwear = {"ankle-boot", "sandal", "sneaker"}
-    for part in ("train", "test"):
-        path = project.root / f"data/fashion/{part}.parquet"
-        table = pq.read_table(path)
-        sizes = [len(image["bytes"]) if isinstance(image, dict) else len(image) for image in table["image"].to_pylist()]
-        bytes_ = [None if row % 7 == 0 else float(size) for row, size in enumerate(sizes)]
-        kinds = ["footwear" if label in footwear else "other" for label in table["label"].to_pylist()]
-        table = table.append_column("bytes", pa.array(bytes_, pa.float64())).append_column("kind", pa.array(kinds))
-        pq.write_table(table, path)
-    return project
-
-
-def several(config: Config, **groups: dict) -> Config:
-    spec = config.data.model_dump(mode="json")
-    spec["columns"] |= {
-        "bytes": {"role": "auxiliary"},
-        "kind": {"role": "auxiliary", "classes": ["footwear", "other"]},
-    }
-    return tiny(changed(config, data=spec), task={"name": "multi_task", "weight": 0.5}, **groups)
+    return make_described(tmp_path_factory.mktemp("several") / "project")
 
 
 def test_batches_carry_the_targets_of_all_heads(described: Project, config: Config):

@@ -139,7 +139,6 @@ def test_a_number_of_a_whole_series_is_learned(tmp_path):
         data=WHOLE,
         preprocess={"name": "series"},
         network={"name": "mlp", "hidden": [16], "dropout": 0.0, "normalisation": "none"},
-        gate={"bounds": {}},
     )
     data, task = build(config, lines(tmp_path))
     train = Batch(data.splits["train"].inputs, data.splits["train"].targets)

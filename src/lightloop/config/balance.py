@@ -17,8 +17,9 @@ class Clean(Frozen):
         outliers: leaves out records with a number beyond the limits (see `preprocess.outliers`), or that an isolation
             forest calls an outlier.
         outlier_limit: null stands for 3 (`z_score`) or 1.5 (`iqr`).
-        duplicates: of records with the same features the first is kept; `near` compares numbers rounded to `digits`
-            significant digits.
+        duplicates: of records with the same features the first is kept. `near` also compares tables with their numbers
+            rounded to `digits` significant digits, images by the correlation of their pixels (0.99), and texts by the
+            share of sequences of five words that two of them have in common (0.8).
         digits: see `duplicates`.
     """
 
@@ -71,12 +72,13 @@ def check_balance(clean: Clean, balance: Balance, spec: DataSpec) -> None:
     if balance.name != "reweighing" and balance.by is not None:
         raise ValueError(f"balance.by is for balance=reweighing, not for balance={balance.name}: leave it out")
     asked = {"missing": clean.missing == "drop", "outliers": clean.outliers != "keep"}
-    asked["duplicates"] = clean.duplicates == "near"
     for name, wanted in asked.items():
         if wanted and modality != "tabular":
             raise ValueError(
                 f"clean.{name}={getattr(clean, name)} is for tables, but data={spec.name} is {modality}: "
                 f"say clean.{name}=keep"
             )
-    if clean.duplicates == "exact" and modality not in CLEANED:
-        raise ValueError(f"clean.duplicates=exact is for {' or '.join(CLEANED)}, not for {modality}: say clean=none")
+    if clean.duplicates != "keep" and modality not in CLEANED:
+        raise ValueError(
+            f"clean.duplicates={clean.duplicates} is for {' or '.join(CLEANED)}, not for {modality}: say clean=none"
+        )

@@ -21,12 +21,26 @@ class Column(Frozen):
     enter the model; `ignored` is not read, and `why` says why not, such as that it is known only after the answer.
     `kind` is for features of tables; without it the file's type decides (numbers are numbers, the rest categories).
     `classes` are for an auxiliary column: with them a class is predicted, without them a number.
+    `changeable` is for features of tables: whether a counterfactual may propose another value, or only a higher (`up`)
+    or lower one (`down`; of ordered columns too). Without it it may, so say false of what nobody can change.
     """
 
     role: Role
     kind: Kind | None = None
     why: str | None = None
     classes: tuple[str, ...] = ()
+    changeable: bool | Literal["up", "down"] | None = None
+
+    @model_validator(mode="after")
+    def _what_changes(self) -> Self:
+        if self.changeable is not None and self.role != "feature":
+            raise ValueError(f"changeable is for features, but the column is {self.role}: leave it out")
+        if isinstance(self.changeable, str) and self.kind == "category":
+            raise ValueError(
+                f"changeable is {self.changeable}, but the values of a category do not follow each other: say true or "
+                "false, or give the column the kind number or ordered"
+            )
+        return self
 
 
 class Split(Frozen):

@@ -1,9 +1,9 @@
 """Which attribution methods there are, what they are for, and from when on one is not to be trusted."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lightloop.config.base import Fraction, Frozen
 
@@ -84,12 +84,39 @@ METHODS: dict[str, MethodTraits] = {
 assert tuple(METHODS) == get_args(ExplainMethod)
 
 
+class ConceptConfig(Frozen):
+    """Which training records are examples of a concept: those of some `classes`, or with some `values` of a `column`.
+
+    Values are compared as text; `above` and `below` are bounds of a column of numbers, which belong to the concept.
+    """
+
+    classes: tuple[str, ...] = ()
+    column: str | None = None
+    values: tuple[str, ...] = ()
+    above: float | None = None
+    below: float | None = None
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        asked = bool(self.values) or self.above is not None or self.below is not None
+        if bool(self.classes) == (self.column is not None) or asked != (self.column is not None):
+            raise ValueError(
+                "a concept is either `classes: [...]`, or a `column` with `values: [...]`, `above` or `below`: "
+                "say one of the two"
+            )
+        return self
+
+
 class ExplainConfig(Frozen):
     """Which attributions to compute, on how many test records, and from when on a method is not to be trusted.
 
     `steps` of the path of integrated gradients; `samples` drawn baselines of GradientSHAP; `perturbations` are how
     often KernelSHAP, LIME and Shapley sampling ask about a record. `memory` is what activations and their gradients may
     take, in megabytes. `precision: auto` lets GradientSHAP of images compute in bf16 where the processor can.
+    `influential` training records are named for each record, of those that helped and of those that hurt most;
+    `counterfactuals` are sought for each row of a table.
+    `global_records` are test records, drawn at random, by which it is told what matters overall. `concepts` are what
+    TCAV asks about, by name.
     """
 
     methods: tuple[ExplainMethod, ...] = Field(min_length=1)
@@ -97,12 +124,16 @@ class ExplainConfig(Frozen):
     steps: Annotated[int, Field(ge=8)]
     samples: Annotated[int, Field(ge=2)]
     perturbations: Annotated[int, Field(ge=16)] = 256
+    influential: Annotated[int, Field(ge=1, le=50)] = 5
+    counterfactuals: Annotated[int, Field(ge=1, le=10)] = 3
     memory: Annotated[int, Field(ge=1)] = 256
     precision: Literal["auto", "32", "bf16"] = "auto"
     max_completeness_error: Annotated[float, Field(gt=0)]
     max_randomised_correlation: Fraction
     max_sensitivity: Annotated[float, Field(gt=0)] = 0.5
     min_seed_agreement: Fraction = 0.7
+    global_records: Annotated[int, Field(ge=2)] = 200
+    concepts: dict[str, ConceptConfig] = Field(default_factory=dict)
 
 
 def check_explain(explain: ExplainConfig, data: Any, network: Any, *, has_feature_maps: bool) -> None:
@@ -119,6 +150,7 @@ def check_explain(explain: ExplainConfig, data: Any, network: Any, *, has_featur
     """
     if data.problem == "generation":
         return
+    _check_concepts(explain, data)
     for method in explain.methods:
         traits = METHODS[method]
         if data.modality not in traits.modalities:
@@ -138,4 +170,21 @@ def check_explain(explain: ExplainConfig, data: Any, network: Any, *, has_featur
             raise ValueError(
                 f"explain.methods has {method}, but network={network.name} does not attend: "
                 "say network.pooling=attention where it can, take network=transformer, or leave the method out"
+            )
+
+
+def _check_concepts(explain: ExplainConfig, data: Any) -> None:
+    for name, concept in explain.concepts.items():
+        unknown = [one for one in concept.classes if one not in data.classes]
+        if unknown:
+            raise ValueError(
+                f"explain.concepts.{name} names the class {unknown[0]!r}, but the classes of data={data.name} are "
+                f"{', '.join(data.classes) or 'none'}: name some of them"
+            )
+        roles = ("feature", "sensitive", "slice", "group")
+        if concept.column is not None and concept.column not in data.with_role(*roles):
+            raise ValueError(
+                f"explain.concepts.{name} names the column {concept.column!r}, which data={data.name} does not have "
+                f"as a {', '.join(roles[:-1])} or {roles[-1]} column: name one of "
+                f"{', '.join(data.with_role(*roles))}"
             )

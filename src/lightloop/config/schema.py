@@ -14,11 +14,12 @@ from lightloop.config.audit import AnyAudit, NoAudit
 from lightloop.config.balance import Balance, Clean, check_balance
 from lightloop.config.base import Count, Frozen
 from lightloop.config.calibration import AnyDecision, Argmax, CalibrationConfig, UncertaintyConfig, check_calibration
+from lightloop.config.card import CardConfig
 from lightloop.config.explain import ExplainConfig, check_explain
 from lightloop.config.generation import SOLVED, check_generation
 from lightloop.config.image import ImageAugment, ImagePreprocess, ImageSpec
 from lightloop.config.losses import AnyLoss, check_heads, check_loss
-from lightloop.config.metrics import METRICS
+from lightloop.config.metrics import METRICS, OF_PROBLEM
 from lightloop.config.search import AnyEnsemble, AnySemi, NoEnsemble, NoSemi, check_members
 from lightloop.config.series import SeriesAugment, SeriesPreprocess, SeriesSpec, check_series
 from lightloop.config.signature import ComponentConfig, components
@@ -100,17 +101,6 @@ class GateConfig(Frozen):
     max_milliseconds: Annotated[float, Field(gt=0)] = 100.0
     max_megabytes: Annotated[float, Field(gt=0)] = 200.0
 
-    @model_validator(mode="after")
-    def _known_metrics(self) -> Self:
-        named = [("gate.metric", self.metric), *(("gate.bounds", name) for name in self.bounds)]
-        named += [("gate.further", name) for name in self.further]
-        for key, name in named:
-            if name not in METRICS:
-                near = get_close_matches(name, METRICS, n=1)
-                hint = f": did you mean {near[0]!r}?" if near else "."
-                raise ValueError(f"{key} names {name!r}{hint} The metrics are {', '.join(METRICS)}")
-        return self
-
 
 def _any_of(room: str) -> Any:
     """The configs of all components of a room as one type, told apart by `name`."""
@@ -162,6 +152,7 @@ class Config(Frozen):
     calibration: CalibrationConfig = CalibrationConfig()
     decision: Annotated[AnyDecision, Field(discriminator="name")] = Argmax()
     uncertainty: UncertaintyConfig = UncertaintyConfig()
+    card: CardConfig = CardConfig()
 
     @model_validator(mode="after")
     def _members(self) -> Self:
@@ -182,6 +173,7 @@ class Config(Frozen):
                 f"but data={self.data.name} is {self.data.problem}"
             )
         check_generation(self, network.get("problems", SOLVED))
+        _check_gate(self.gate, self.data.problem)
         check_loss(self.loss, self.data.problem, self.data.name, len(self.data.classes), _mixes(self.augment))
         check_heads(self.task.name, self.data)
         check_optimizer(self.optimizer, self.trainer)
@@ -201,6 +193,21 @@ class Config(Frozen):
 def _mixes(augment: Any) -> bool:
     """Whether an augmentation mixes the classes of records."""
     return any(getattr(augment, name, 0) for name in ("mixup", "cutmix"))
+
+
+def _check_gate(gate: GateConfig, problem: str) -> None:
+    """Refuse a metric that the problem's evidence does not hold: it would be missed only after the training."""
+    measured = OF_PROBLEM[problem]
+    named = [("gate.metric", gate.metric), *(("gate.bounds", name) for name in gate.bounds)]
+    for key, name in [*named, *(("gate.further", name) for name in gate.further)]:
+        if name in measured:
+            continue
+        if name in METRICS:
+            hint = f", which is not measured in {problem}."
+        else:
+            near = get_close_matches(name, measured, n=1)
+            hint = f": did you mean {near[0]!r}?" if near else "."
+        raise ValueError(f"{key} names {name!r}{hint} The metrics of {problem} are {', '.join(measured)}")
 
 
 def _words(values: tuple[str, ...]) -> str:

@@ -20,9 +20,11 @@ from lightloop.tasks.checkpoint import Model
 class Explained(nn.Module):
     """A network as a function of prepared records (N, D, P) and extras, to the scores (N, O) that are explained.
 
-    Scores of classes are logits. The score of numbers is one: their mean (of a forecast, over the horizon), in the
-    target's unit. What preprocessing puts back by itself, such as the last level of a series, is the same for a record
-    and for what it is compared with: explained is what the network adds.
+    Scores of classes are logits, over the temperature where answers are calibrated by one, so that their softmax is
+    what is released. Isotonic curves are left out: they are level in parts, where nothing would have a gradient, and
+    rise with the logit everywhere else. The score of numbers is one: their mean (of a forecast, over the horizon), in
+    the target's unit. What preprocessing puts back by itself, such as the last level of a series, is the same for a
+    record and for what it is compared with: explained is what the network adds.
 
     Args:
         network: trained; of tables and texts what follows its embedding is run.
@@ -39,6 +41,7 @@ class Explained(nn.Module):
         self.whole = self.series or model.config.data.modality == "image"
         self.masked = model.config.data.modality == "text"
         self.classes = model.config.data.problem == "classification"
+        self.temperature = model.calibration.scaling.temperature
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Explained":
         # The model is only read, and holds more than can be copied.
@@ -61,7 +64,9 @@ class Explained(nn.Module):
             outputs_NO = self.model.preprocessor.restore(outputs_NO, *encoded)
         # The first answer is the logits, or the numbers.
         first: Tensor = self.answer(outputs_NO)[0]
-        return first if self.classes else first.mean(1, keepdim=True)
+        if not self.classes:
+            return first.mean(1, keepdim=True)
+        return first if self.temperature == 1 else first / self.temperature
 
 
 @dataclass(frozen=True)

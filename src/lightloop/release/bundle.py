@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 import onnx
+import pyarrow as pa
 import torch
 from safetensors.torch import save
 from torch import Tensor
@@ -19,6 +20,7 @@ from torch import Tensor
 from lightloop.errors import LightloopError
 from lightloop.evaluation.problem import problem_of
 from lightloop.files import replacing, write_json
+from lightloop.serving.background import Arrays, background, packed
 from lightloop.serving.manifest import (
     FORMAT,
     GRAPH,
@@ -27,6 +29,7 @@ from lightloop.serving.manifest import (
     PREPROCESSING,
     WEIGHTS,
     AnyInput,
+    Explaining,
     Manifest,
     Output,
     hash_files,
@@ -38,7 +41,7 @@ OPSET = 20
 WRITERS = ("onnx", "onnxscript", "safetensors", "torch")
 
 
-def write_bundle(model: Model, folder: Path, *, data_version: str | None) -> Manifest:
+def write_bundle(model: Model, folder: Path, *, data_version: str | None, train: pa.Table | None = None) -> Manifest:
     """Write a model as a bundle: whole, or not at all.
 
     The folder holds `model.onnx` (raw records in, answers out; what of the preprocessing is arithmetic is part of the
@@ -50,6 +53,8 @@ def write_bundle(model: Model, folder: Path, *, data_version: str | None) -> Man
         model: in evaluation mode, on the CPU.
         folder: to write; a bundle that lies there is replaced.
         data_version: of the data set that the model was trained on, None where it is not versioned.
+        train: training records, of which the bundle keeps what it needs to explain its answers
+            (`explanation.npz`, see `serving.background`). Without them it can't explain any.
 
     Returns:
         What `bundle.json` holds.
@@ -58,7 +63,11 @@ def write_bundle(model: Model, folder: Path, *, data_version: str | None) -> Man
         LightloopError: the network uses an operation that ONNX does not have.
     """
     graph = export_graph(model)
-    manifest = describe(model, graph, data_version)
+    explaining: Explaining | None = None
+    arrays: Arrays = {}
+    if train is not None:
+        explaining, arrays = background(model.preprocessor.input, model.preprocessor.files(), train, model.config.seed)
+    manifest = describe(model, graph, data_version).model_copy(update={"explaining": explaining})
     with replacing(folder) as temporary:
         temporary.mkdir()
         (temporary / GRAPH).write_bytes(graph.SerializeToString(deterministic=True))
@@ -66,6 +75,8 @@ def write_bundle(model: Model, folder: Path, *, data_version: str | None) -> Man
         for name, content in model.preprocessor.files().items():
             (temporary / PREPROCESSING).mkdir(exist_ok=True)
             (temporary / PREPROCESSING / name).write_bytes(content)
+        if explaining is not None and explaining.file is not None:
+            (temporary / explaining.file).write_bytes(packed(arrays))
         write_json(temporary / MANIFEST, manifest.model_dump(mode="json"))
         write_json(temporary / HASHES, hash_files(temporary))
     return manifest

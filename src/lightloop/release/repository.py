@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lightloop.errors import LightloopError, UsageError
@@ -111,6 +112,35 @@ def changed_files(root: Path) -> list[str]:
 def file_at(root: Path, revision: str, path: str) -> str | None:
     """The text of a file of the project as it was at a revision, or None where it was not in git."""
     return git_or_none(root, "show", f"{revision}:./{path}")
+
+
+def files_at(root: Path, wanted: Sequence[tuple[str, str]]) -> list[str | None]:
+    """The texts of many files of the project, each at a revision, or None where it was not in git; one call of git.
+
+    Args:
+        root: the project's folder.
+        wanted: revisions and paths, relative to `root`.
+    """
+    names = "".join(f"{revision}:./{path}\n" for revision, path in wanted)
+    done = subprocess.run(
+        ["git", "cat-file", "--batch"],
+        cwd=root,
+        env=os.environ | ENVIRONMENT,
+        input=names.encode(),
+        capture_output=True,
+        check=False,
+    )
+    found: list[str | None] = []
+    rest = done.stdout
+    for _ in wanted:
+        head, _, rest = rest.partition(b"\n")
+        if head.endswith((b" missing", b" ambiguous")) or not head:
+            found.append(None)
+            continue
+        size = int(head.rsplit(b" ", 1)[1])
+        found.append(rest[:size].decode("utf-8", errors="replace"))
+        rest = rest[size + 1 :]
+    return found
 
 
 def some(names: list[str], most: int = 3) -> str:

@@ -26,6 +26,7 @@ WEIGHTS = "model.safetensors"
 MANIFEST = "bundle.json"
 HASHES = "hashes.json"
 PREPROCESSING = "preprocessing"
+EXPLANATION = "explanation.npz"
 # Told apart by `kind`.
 AnyInput = Annotated[ImageInput | TabularInput | TextInput | SeriesInput | NoiseInput, Field(discriminator="kind")]
 ANEW = "run `lightloop run` to make it anew, or fetch it again"
@@ -43,6 +44,22 @@ class Output(_Frozen):
     shape: tuple[int | None, ...]
 
 
+class Explaining(_Frozen):
+    """How the bundle explains its answers; see `serving.explainer`.
+
+    Attributes:
+        noun: what a record is divided into.
+        units: how many parts of a record there are at most; smaller parts stand together.
+        records: training records that stand for "nothing special to see"; 0 where a single typical record does.
+        file: that holds them, beside the manifest; None where there is nothing to hold.
+    """
+
+    noun: Literal["columns", "pixels", "tokens", "steps"]
+    units: int
+    records: int = 0
+    file: str | None = None
+
+
 class Manifest(_Frozen):
     """`bundle.json`: all that is to be known of a bundle besides its weights.
 
@@ -57,6 +74,7 @@ class Manifest(_Frozen):
             probabilities are scaled already; None in a bundle of format 1.
         input: schema of a raw record; its `feeds` are the graph's inputs.
         files: of the preprocessing, which lie in the folder `preprocessing/`, such as a tokenizer.
+        explaining: what the bundle holds to explain its answers; None where it can't.
         outputs: schemas of the graph's outputs.
         parameters: number of trained weights.
         data_version: what DVC calls the data set that the model was trained on, or None where it is not versioned.
@@ -75,6 +93,7 @@ class Manifest(_Frozen):
     calibration: Calibration | None = None
     input: AnyInput
     files: tuple[str, ...] = ()
+    explaining: Explaining | None = None
     outputs: tuple[Output, ...]
     parameters: int
     data_version: str | None

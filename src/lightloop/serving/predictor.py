@@ -67,13 +67,21 @@ class Predictor:
         manifest: what the bundle says of itself.
         classes: label names in the order of the probabilities.
         digest: SHA-256 that stands for all files of the bundle.
+        files: of the preprocessing, by name.
+        background: what `serving.explainer` compares records with, by name; empty where it needs nothing.
     """
 
     def __init__(
-        self, session: ort.InferenceSession, manifest: Manifest, files: Mapping[str, bytes], digest: str
+        self,
+        session: ort.InferenceSession,
+        manifest: Manifest,
+        files: Mapping[str, bytes],
+        digest: str,
+        background: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
         self._session = session
-        self._files = files
+        self.files = files
+        self.background = background or {}
         self.manifest = manifest
         self.classes = manifest.classes
         self.digest = digest
@@ -105,7 +113,7 @@ class Predictor:
             raise LightloopError(f"{folder / GRAPH} does not open ({reason}): {ANEW}") from None
         _check_graph(session, manifest, folder)
         files = {name: (folder / PREPROCESSING / name).read_bytes() for name in manifest.files}
-        return cls(session, manifest, files, digest)
+        return cls(session, manifest, files, digest, _read_background(folder, manifest))
 
     def answers(self, table: pa.Table, batch_size: int = 256) -> dict[str, NDArray[Any]]:
         """The answers to raw records by name, (N, ...) each, in the order of the records.
@@ -117,7 +125,7 @@ class Predictor:
         Raises:
             RefusedError: a record is not as the manifest's input says.
         """
-        return self.run(self.manifest.input.encode(table, self._files), batch_size)
+        return self.run(self.manifest.input.encode(table, self.files), batch_size)
 
     def run(self, feeds: Feeds, batch_size: int = 256) -> dict[str, NDArray[Any]]:
         """The graph's answers to encoded records.
@@ -246,6 +254,13 @@ class Predictor:
         if self.manifest.answer != wanted:
             raise LightloopError(f"this bundle answers {self.manifest.answer}, not {wanted}: ask it by `answers`")
         return self.answers(table)
+
+
+def _read_background(folder: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
+    if manifest.explaining is None or manifest.explaining.file is None:
+        return {}
+    with np.load(folder / manifest.explaining.file) as arrays:  # no pickled objects: NumPy refuses them
+        return dict(arrays)
 
 
 def _check_graph(session: ort.InferenceSession, manifest: Manifest, folder: Path) -> None:

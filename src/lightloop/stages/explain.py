@@ -3,17 +3,19 @@
 Shapes: N records, Q positions (see `explanation.subject`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 from rich.progress import track
 
 from lightloop.config.schema import Config
-from lightloop.data.splits import read_splits
+from lightloop.data.splits import SplitName, read_splits
 from lightloop.errors import LightloopError
 from lightloop.evaluation.evidence import read_predictions
+from lightloop.explanation.counterfactuals import counterfactuals_content
 from lightloop.explanation.curves import fractions
 from lightloop.explanation.evidence import (
     channel_importance,
@@ -25,8 +27,10 @@ from lightloop.explanation.evidence import (
     write_records,
 )
 from lightloop.explanation.findings import Findings, find
+from lightloop.explanation.influence import influence_content
 from lightloop.explanation.sample import Sample, draw_sample
 from lightloop.explanation.subject import Subject, build_subject
+from lightloop.explanation.whole import GENERATED, PARTS, whole_model
 from lightloop.files import write_json
 from lightloop.project import Project
 from lightloop.tasks.checkpoint import Model, load_model
@@ -36,10 +40,12 @@ from lightloop.tasks.processor import tune_allocator
 def explain(config: Config, project: Project) -> None:
     """Attribute a sample of the test predictions, check the attributions, draw them.
 
-    Explained is the logit of the predicted class; of numbers the answer itself in its unit, of a forecast its mean
-    over the horizon. What was generated is explained by what lies near it.
+    Explained is the logit of the class that is answered, over the temperature of the calibration; of numbers the answer
+    itself in its unit, of a forecast its mean over the horizon. What was generated is explained by what lies near it.
 
-    Writes `artifacts/explanation/`: `attributions.npz` (`ids`, and (N, Q) a method), `images/`, `result.json`.
+    Writes `artifacts/explanation/`: `attributions.npz` (`ids`, and (N, Q) a method), `images/`, `result.json`;
+    of the model as a whole `global.json`, `concepts.json` and `versions.json`; `influence.json` with the pictures
+    `influence/`; `counterfactuals.json`.
 
     Raises:
         LightloopError: the checkpoint, the predictions or the data are missing, damaged, or do not fit each other.
@@ -47,11 +53,14 @@ def explain(config: Config, project: Project) -> None:
     tune_allocator()
     # The fast path of attention is 2.4 times slower on a processor, and does not run the layers one by one.
     torch.backends.mha.set_fastpath_enabled(False)
-    model = load_model(project.checkpoint)
+    model = load_model(project.checkpoint, project.calibration)
     if config.data.problem == "generation":
         from lightloop.explanation.samples import explain_samples
 
         explain_samples(config, project, model)
+        for name in PARTS:
+            write_json(project.explanation / f"{name}.json", GENERATED)
+        _beside(config, project, model, {}, Sample(np.zeros(0, dtype=np.int64), ()))
         return
     tables = read_splits(config.data, project.root, config.seed)
     predictions = read_predictions(project.predictions)
@@ -71,6 +80,18 @@ def explain(config: Config, project: Project) -> None:
     write_attributions(project.attributions, sample.column("id").to_pylist(), found.maps, half=subject.noun == "pixels")
     write_records(project.explanation_images, model, records, subject, found.maps)
     write_json(project.explanation_result, _result(config, project, subject, sample=sample, drawn=drawn, found=found))
+    whole = whole_model(config, project, model, tables, predictions, subject=subject, found=found)
+    for name, content in whole.items():
+        write_json(project.explanation / f"{name}.json", content)
+    _beside(config, project, model, tables, drawn)
+
+
+def _beside(
+    config: Config, project: Project, model: Model, tables: Mapping[SplitName, pa.Table], drawn: Sample
+) -> None:
+    """What explains answers in other ways than by parts of the record: training records, and other records."""
+    write_json(project.influence, influence_content(config, model, tables, drawn, project.influence_images))
+    write_json(project.counterfactuals, counterfactuals_content(config, model, tables, drawn))
 
 
 def _result(

@@ -28,12 +28,12 @@ def export(config: Config, project: Project) -> None:
     """
     predictions = read_predictions(project.predictions)
     model = load_model(project.checkpoint, project.calibration)
-    manifest = write_bundle(model, project.bundle, data_version=project.data_version())
+    splits = read_splits(config.data, project.root, config.seed)
+    manifest = write_bundle(model, project.bundle, data_version=project.data_version(), train=splits["train"])
 
     problem = problem_of(config.data)
     predictor = Predictor.load(project.bundle)
-    test = read_splits(config.data, project.root, config.seed)["test"]
-    questions = problem.questions(config, test)
+    questions = problem.questions(config, splits["test"])
     answers = predictor.answers(questions)[problem.answer]
     parity = measure_parity(problem, questions["id"].to_pylist(), answers, predictions)
     write_json(

@@ -3,7 +3,7 @@
 Conformal: simulated records, and the validation and test records of the model that lies in artifacts/, divided anew for
 each seed. Bootstrap: metrics of records drawn again and again from a world whose true values are known.
 
-    python benchmarks/coverage.py            # prints means with 95 % intervals over splits or simulations
+    python benchmarks/conformal_coverage.py            # prints means with 95 % intervals over splits or simulations
 """
 
 import argparse
