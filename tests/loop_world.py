@@ -111,7 +111,8 @@ def evidence(project: Project) -> dict[str, bytes]:
     """The content of everything that the stages wrote."""
     folders = [project.root / "artifacts", project.reports]
     files = (path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file())
-    skip = ("champion", ".gitignore")
+    # The page over runs tells when they were, and is no output.
+    skip = ("champion", ".gitignore", "runs.html")
     return {
         project.relative(path): path.read_bytes() for path in files if not any(word in path.as_posix() for word in skip)
     }

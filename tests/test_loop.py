@@ -86,7 +86,8 @@ def forget(project: Project, stage: str) -> None:
     """Let a stage have to run again: without its outputs, and without DVC's cache to restore them from."""
     shutil.rmtree(project.root / ".dvc" / "cache")
     written = read_pipeline(project)[stage]
-    for name in written.get("outs") or [name for entry in written["metrics"] for name in entry]:
+    entries = [entry for kind in ("outs", "metrics") for entry in written.get(kind, [])]
+    for name in [name for entry in entries for name in (entry if isinstance(entry, dict) else [entry])]:
         path = project.root / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     (project.scratch / "journal").write_text("")

@@ -46,8 +46,12 @@ def run_loop(overrides: Sequence[str], *, until: str | None = None) -> None:
     journal = Journal.start(project)
     _reproduce(project, pipeline, journal, until)
     if until is None:
+        from lightloop.report.runs import update_runs
         from lightloop.stages.folds import print_folds
         from lightloop.summary import print_summary
+
+        # Also where DVC restored the report, which then lacks the page on all runs.
+        update_runs(project)
 
         if config.folds * config.seeds > 1:
             print_folds(read_json(project.folds_result))

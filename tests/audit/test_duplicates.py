@@ -5,7 +5,8 @@ from pictures import encode
 from tables import ORDERS, SMALL_COLUMNS, config_of, small_frame, spec_of
 from texts import make_rows
 
-from lightloop.audit.duplicates import SHINGLE, correlated, duplicates, equal_rows, resembling
+from lightloop.audit.duplicates import correlated, duplicates, equal_rows, resembling
+from lightloop.data.near import SHINGLE
 from lightloop.data.splits import read_splits
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, Page, Request, sync_playwright
 from report_evidence import Story, tell
 
@@ -204,12 +205,111 @@ def test_the_toggle_turns_the_page_and_is_remembered(visit: Visit) -> None:
 
 
 def test_charts_follow_the_theme(visit: Visit) -> None:
-    ink = "getComputedStyle(document.querySelector('figure.chart svg[role=img] text')).fill"
-    light = visit.ask(ink)
+    ink = "getComputedStyle(document.querySelector('figure.chart svg text')).fill"
+    still = visit.ask(ink)
+    _look_at(visit, ".plot")
 
+    light = visit.ask(ink)
     visit.page.emulate_media(color_scheme="dark")
 
+    assert light == still
     assert visit.ask(ink) != light
+
+
+def _look_at(visit: Visit, place: str) -> None:
+    """Bring a chart into view and wait until it is alive."""
+    visit.ask(f"document.querySelector('{place}').scrollIntoView({{ behavior: 'instant', block: 'center' }})")
+    visit.page.wait_for_selector(f"{place}[data-drawn]")
+
+
+def test_charts_are_built_when_they_are_looked_at(visit: Visit) -> None:
+    far = "#explanations .plot"
+    assert visit.ask("document.querySelectorAll('.plot svg').length === document.querySelectorAll('.plot').length")
+    if visit.ask(f"!document.querySelector('{far}')"):
+        far = "#evaluation .plot"
+    assert not visit.ask(f"'drawn' in document.querySelector('{far}').dataset")
+
+    _look_at(visit, far)
+
+    assert visit.faults == []
+
+
+def test_a_chart_says_its_values_to_pointer_and_keyboard(visit: Visit) -> None:
+    _look_at(visit, ".plot")
+    chart = visit.page.locator(".plot").first
+    tip = visit.page.locator(".tip")
+    (first, *_), *_ = visit.ask("JSON.parse(document.querySelector('figure script').textContent).usermeta.tips")
+
+    chart.hover()
+    assert tip.inner_text().startswith("epoch ")
+    chart.focus()
+    visit.page.keyboard.press("ArrowRight")
+    visit.page.keyboard.press("ArrowLeft")
+    for _ in range(50):
+        visit.page.keyboard.press("ArrowLeft")
+    assert tip.inner_text().startswith(f"epoch {first}\n")
+    assert (visit.page.locator("body > [role=status]").text_content() or "").startswith(f"epoch {first}, ")
+    visit.page.keyboard.press("Escape")
+    assert not tip.is_visible()
+
+
+def test_a_series_can_be_switched_off(visit: Visit) -> None:
+    _look_at(visit, ".plot")
+    paths = "document.querySelector('.plot').innerHTML"
+    before = visit.ask(paths)
+    key = visit.page.locator("figure.chart").first.get_by_role("button", name="validation")
+
+    key.focus()
+    visit.page.keyboard.press("Space")
+
+    assert key.get_attribute("aria-pressed") == "false"
+    visit.page.wait_for_function(f"(before) => {paths} !== before", arg=before)
+
+
+def test_errors_can_be_filtered(visit: Visit) -> None:
+    if visit.ask("!document.querySelector('#mistakes .controls select')"):
+        assert visit.page.locator("#mistakes li").count() <= 1
+        return
+    shown = "[...document.querySelectorAll('.mistakes > li')].filter((item) => item.checkVisibility())"
+    every = visit.ask("document.querySelectorAll('.mistakes > li').length")
+    label = visit.ask(f"{shown}[0].dataset.label")
+
+    visit.page.locator("#mistakes select[name=label]").select_option(label)
+
+    assert visit.ask(f"[...new Set({shown}.map((item) => item.dataset.label))]") == [label]
+    found = visit.ask(f"{shown}.length")
+    asked = (
+        f"[...document.querySelectorAll('.mistakes > li')].filter((item) => item.dataset.label === {label!r}).length"
+    )
+    assert found == min(12, visit.ask(asked))
+    assert visit.page.locator("#mistakes [role=status]").inner_text().endswith(f"of {every} records")
+    visit.page.locator("#mistakes select[name=label]").select_option("")
+    while (more := visit.page.locator("#mistakes .more-records")).is_visible():
+        more.click()
+    assert visit.ask(f"{shown}.length") == every
+
+
+def test_a_mix_up_leads_to_its_records(visit: Visit) -> None:
+    if visit.ask("!document.querySelector('a.pair')"):
+        return
+    visit.page.locator("a.pair").first.click()
+
+    chosen = visit.ask("[...document.querySelectorAll('#mistakes select')].slice(0, 2).map((select) => select.value)")
+    pair = visit.ask("(({ label, prediction }) => [label, prediction])(document.querySelector('a.pair').dataset)")
+    assert chosen == pair
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(visit: Visit, scheme: Any, width: int) -> None:
+    visit.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    visit.page.set_viewport_size({"width": width, "height": 900})
+    visit.ask("for (const details of document.querySelectorAll('details')) details.open = true")
+    _look_at(visit, ".plot")
+
+    found = Axe().run(visit.page)
+
+    assert found.violations_count == 0, found.generate_report()
 
 
 def test_focus_is_always_seen(visit: Visit) -> None:

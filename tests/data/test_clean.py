@@ -4,13 +4,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pictures import encode
 from tables import loans_config
 
 from lightloop.config.balance import Clean
 from lightloop.config.compose import compose_config
+from lightloop.config.image import ImageSpec
 from lightloop.config.tabular import TabularSpec
+from lightloop.config.text import TextSpec
 from lightloop.data.clean import clean_records, rounded
 from lightloop.data.module import build_data
+from lightloop.data.near import CORRELATED, near_copies
 from lightloop.errors import RefusedError
 
 SPEC = TabularSpec(
@@ -44,6 +48,72 @@ TABLE = pa.table({"a": NUMBERS, "b": ["p", "p", "p", "q", None, "r", "r", "r", "
 def test_what_was_asked_for_is_left_out(clean, left_out):
     stays = clean_records(TABLE, SPEC, Clean(**clean))
     assert stays.equals(TABLE.take([row for row in range(len(TABLE)) if row not in left_out]))
+
+
+def images(*pixels: np.ndarray) -> pa.Table:
+    labels = [f"{row % 2}" for row in range(len(pixels))]
+    return pa.table({"image": pa.array([encode(one) for one in pixels], pa.large_binary()), "label": labels})
+
+
+IMAGES = ImageSpec(
+    name="x",
+    modality="image",
+    problem="classification",
+    path="x",
+    expectations="x",
+    files={"train": "x.parquet"},
+    columns={"image": "feature", "label": "target"},
+    classes=("0", "1"),
+    split={"test": 0.5, "validation": 0.5},
+    size=(12, 12),
+    channels=1,
+)
+TEXTS = TextSpec(**{**IMAGES.model_dump(exclude={"size", "channels", "modality"}), "modality": "text"})
+
+
+def test_of_images_that_are_nearly_the_same_the_first_is_kept():
+    random = np.random.default_rng(0)
+    first, other = (random.integers(20, 230, (12, 12)).astype(float) for _ in range(2))
+    darker, flat = first * 0.8 + 5, np.full((12, 12), 7.0)
+    pixels = [first, darker, first, other, flat, 255 - first, flat, np.full((12, 12), 9.0)]
+    table = images(*[one.astype(np.uint8) for one in pixels])
+    near = clean_records(table, IMAGES, Clean(duplicates="near"))
+    assert near.equals(table.take([0, 3, 4, 5, 7])), "flat images are alike only where they are the same"
+    exact = clean_records(table, IMAGES, Clean(duplicates="exact"))
+    assert exact.equals(table.take([0, 1, 3, 4, 5, 7]))
+
+
+def test_of_texts_that_are_nearly_the_same_the_first_is_kept():
+    words = [f"word{number}" for number in range(40)]
+    long = " ".join(words)
+    rows = [long, long.upper(), " ".join(words[:-2]), " ".join(words[20:]), "", "short one", " Short  ONE", "short two"]
+    table = pa.table({"text": rows, "label": ["0", "1"] * 4})
+    stays = clean_records(table, TEXTS, Clean(duplicates="near"))
+    assert stays["text"].to_pylist() == [long, " ".join(words[20:]), "", "short one", "short two"]
+
+
+def test_what_is_near_only_to_what_was_left_out_stays():
+    """A chain: each text is near to the one before, and far from the one before that."""
+    words = [f"word{number}" for number in range(60)]
+    chain = [" ".join(words[start : start + 44]) for start in (0, 4, 8)]
+    table = pa.table({"text": [*chain, "another"], "label": ["0", "1", "1", "0"]})
+    assert clean_records(table, TEXTS, Clean(duplicates="near"))["text"].to_pylist() == [chain[0], chain[2], "another"]
+
+
+def test_near_copies_are_those_that_a_loop_over_all_pairs_finds():
+    random = np.random.default_rng(1)
+    base = random.normal(size=(300, 144))
+    mixed = base[random.integers(60, size=1100)] + random.normal(size=(1100, 144)) * random.choice(
+        [0.02, 0.5], (1100, 1)
+    )
+    pixels = (127 + 40 * mixed).clip(0, 255).astype(np.uint8)
+    similar = np.corrcoef(pixels.astype(float)) >= CORRELATED
+    expected = np.zeros(len(pixels), dtype=bool)
+    for row in range(len(pixels)):
+        expected[row] = any(similar[row, other] and not expected[other] for other in range(row))
+    found = near_copies(images(*pixels.reshape(-1, 12, 12)), IMAGES)
+    assert 100 < expected.sum() < 1000
+    assert found.tolist() == expected.tolist()
 
 
 def test_an_isolation_forest_leaves_out_what_is_far_from_all():

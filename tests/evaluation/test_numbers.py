@@ -97,7 +97,6 @@ def test_numbers_of_records_have_no_steps(tmp_path):
             "split": {"policy": "random", "test": 0.2, "validation": 0.2},
         },
         preprocess={"name": "series"},
-        gate={"bounds": {}},
     )
     random = np.random.default_rng(0)
     y = random.normal(size=50)

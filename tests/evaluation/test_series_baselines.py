@@ -73,7 +73,6 @@ def whole(problem, count=120):
         preprocess={"name": "series"},
         task={"name": problem},
         loss={"name": "mse" if problem == "regression" else "cross_entropy"},
-        gate={"bounds": {}},
     )
     return config, {"train": table.slice(0, 80), "validation": table.slice(80, 10), "test": table.slice(90)}
 

@@ -63,6 +63,7 @@ def test_every_part_is_shown_and_what_does_not_apply_says_why(told):
     )
     assert "Read it with care" in html
     assert html.count("Without them, reweighed") == 1
+    assert "<td><code>train/9</code></td>" in html
 
 
 def test_age_is_shown_where_it_applies(told):

@@ -1,11 +1,17 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from report_evidence import Story, tell
 
+from lightloop.config.card import CardConfig
+from lightloop.config.compose import compose_config
 from lightloop.config.metrics import METRICS
-from lightloop.report.card import card_html, escape_markdown, front_matter, write_card
+from lightloop.project import Project
+from lightloop.report import figures
+from lightloop.report.annex import annex
+from lightloop.report.card import WRITTEN, card_html, escape_markdown, front_matter, write_card
 from lightloop.report.evidence import Evidence, read_evidence
 
 HOSTILE = ("<script>alert(1)</script>", "a|b", "*bold* _it_ `code`", "[link](javascript:alert(1))", "# head")
@@ -44,12 +50,133 @@ def test_an_undefined_metric_is_not_in_the_front_matter(tmp_path: Path) -> None:
     assert "| AUROC | higher | – |" in write_card(evidence)
 
 
-def test_what_only_a_person_knows_is_listed_as_missing(tmp_path: Path) -> None:
-    card = write_card(_evidence(tmp_path, Story()))
+def test_the_front_matter_is_what_the_hub_reads(tmp_path: Path) -> None:
+    from huggingface_hub import ModelCard
+    from huggingface_hub.repocard_data import model_index_to_eval_results
 
-    for topic in ("Intended use", "Out of scope", "Licence", "Origin of the data", "Risks", "Contact"):
-        assert f"**{topic}**" in card
-    assert "license:" not in card
+    evidence = _evidence(tmp_path, Story())
+    metrics = evidence.metrics["metrics"]
+
+    data = ModelCard(write_card(evidence), ignore_metadata_errors=False).data
+
+    assert data.license == "mit"
+    assert (data.library_name, data.pipeline_tag) == ("onnx", "image-classification")
+    assert data.model_name == "fashion"
+    assert [result.metric_value for result in data.eval_results] == [metrics[name]["value"] for name in metrics]
+    assert {(result.dataset_name, result.dataset_split) for result in data.eval_results} == {("fashion", "test")}
+    assert model_index_to_eval_results(front_matter(evidence)["model-index"])[0] == "fashion"
+
+
+def test_a_problem_that_the_hub_has_no_tag_for_gets_none(tmp_path: Path) -> None:
+    evidence = _evidence(tmp_path, Story())
+    data = evidence.config.data.model_copy(update={"modality": "series"})
+    content = front_matter(replace(evidence, config=evidence.config.model_copy(update={"data": data})))
+
+    assert "pipeline_tag" not in content
+    assert content["model-index"][0]["results"][0]["task"] == {"type": "other"}
+
+
+def _with_card(evidence: Evidence, card: CardConfig) -> Evidence:
+    return replace(evidence, config=evidence.config.model_copy(update={"card": card}))
+
+
+@pytest.mark.parametrize("card", [CardConfig(), CardConfig(data="loans", intended_use="Loans.", licence="mit")])
+def test_what_nobody_wrote_is_listed_as_missing(tmp_path: Path, card: CardConfig) -> None:
+    text = write_card(_with_card(_evidence(tmp_path, Story()), card))
+
+    assert f"not documented for use: {', '.join(WRITTEN.values())}." in text
+    for topic in WRITTEN.values():
+        assert f"- **{topic}**: missing, to be written by a person.\n" in text
+    assert "license:" not in text
+    assert "Loans." not in text
+
+
+def test_what_a_person_wrote_stands_in_its_section_and_in_the_annex(tmp_path: Path) -> None:
+    texts = {name: f"Words on *{name}*." for name in CardConfig.model_fields if name not in ("data", "languages")}
+    text = write_card(_with_card(_evidence(tmp_path, Story()), CardConfig(languages=("en", "de"), **texts)))
+
+    for name, title in WRITTEN.items():
+        assert f"- **{title}**: {escape_markdown(texts[name])}\n" in text
+    body, annex_text = text.split("## Appendix")
+    assert "To be written by a person" not in body
+    for name in ("risk_management", "changes", "standards", "declaration", "monitoring", "interaction", "hardware"):
+        assert escape_markdown(texts[name]) in annex_text
+    assert yaml.safe_load(text.split("---\n")[1])["language"] == ["en", "de"]
+
+
+def test_the_demos_have_texts_about_themselves(repository: Project) -> None:
+    for path in sorted((repository.configs / "experiment").glob("*.yaml")):
+        config = compose_config(repository, [f"experiment={path.stem}"])
+        assert config.card.data == config.data.name, path.stem
+        assert config.card.intended_use
+
+
+def test_every_key_of_a_card_stands_in_the_empty_one(repository: Project) -> None:
+    content = yaml.safe_load((repository.configs / "card/empty.yaml").read_text())
+
+    assert list(content) == list(CardConfig.model_fields)
+    assert CardConfig(**content) == CardConfig()
+
+
+def test_the_sections_are_those_of_a_model_card(tmp_path: Path) -> None:
+    text = write_card(_evidence(tmp_path, Story()))
+    titles = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+
+    expected = ["Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data"]
+    expected += ["Quantitative analyses", "Ethical considerations", "Caveats and recommendations"]
+    assert [title for title in titles if title in expected] == expected
+    assert titles[-1] == "Appendix: technical documentation by Annex IV"
+
+
+def test_the_annex_has_nine_points_and_says_what_is_missing(tmp_path: Path) -> None:
+    evidence = _with_card(_evidence(tmp_path, Story(without=("bundle", "explanation", "audit"))), CardConfig())
+    points = annex(evidence)
+
+    assert [point.number for point in points] == list(range(1, 10))
+    missing = {item.asks for point in points for item in point.items if item.missing}
+    assert {"(a) Intended purpose", "(c) Versions of software", "(e) Means of interpreting the output"} <= missing
+    assert "(h) Cybersecurity: inputs made to deceive" in missing
+    assert all(item.missing for point in points if point.number in (5, 6, 7, 8) for item in point.items)
+    assert "- **(c) Versions of software**: missing.\n" in write_card(evidence)
+
+
+def test_evidence_of_every_kind_is_told_in_short(tmp_path: Path) -> None:
+    evidence = _evidence(tmp_path, Story())
+    bound = {"value": 0.9, "low": 0.88, "high": 0.92}
+    wide = {"value": 2.5, "low": 2.25, "high": 2.75}
+    sure = {
+        "applies": True,
+        "conformal": {"applies": True, "levels": [{"level": 0.9, "coverage": bound, "size": wide}]},
+        "abstention": {"applies": True, "answered": bound, "accuracy": wide, "accuracy_of_all": bound},
+        "disagreement": {"applies": False, "why": "the network has no dropout."},
+    }
+    gaps = {"demographic_parity_difference": wide}
+    column = {"column": "sex", "favourable": "yes", "applies": True, "gaps": gaps, "groups": []}
+    fair = {"applies": True, "columns": [column, {**column, "applies": False, "why": "Too few."}]}
+    told = write_card(replace(evidence, uncertainty=sure, fairness=fair))
+
+    ece = evidence.calibration["after"]["ece"]
+    assert f"- Calibration error of the released probabilities: {escape_markdown(figures.estimate(ece))}" in told
+    assert r"- Conformal sets of 90 % hold the truth in 0.900 \[0.880, 0.920\] of the test records, with 2.500" in told
+    assert r"with an accuracy of 2.500 \[2.250, 2.750\] instead of 0.900 \[0.880, 0.920\]." in told
+    assert "- Does not apply: the network has no dropout.\n" in told
+    assert r"- sex, who is given 'yes': demographic parity, difference 2.500 \[2.250, 2.750\]." in told
+    assert "- sex, who is given 'yes': not compared. Too few.\n" in told
+    assert r"With noise of strength 3 of 5 (0.300, deviation): 0.600 \[0.580, 0.620\]" in told
+    assert "1 of 2 declared checks passed." in told
+    assert "2 of 3 out-of-range inputs passed." in told
+    assert r"- Doubted labels: 0.031 \[0.021, 0.041\] of 1,000 training records" in told
+    assert "### Groups\n\n- Missing: no evidence on groups.\n" in told
+
+
+def test_the_figures_are_those_of_the_evidence(tmp_path: Path) -> None:
+    for story in (Story(), Story(error=0.4, seed=1)):
+        evidence = _evidence(tmp_path / str(story.error), story)
+        text = write_card(evidence)
+        for name, title in (("accuracy", "Accuracy"), ("log_loss", "Log loss")):
+            cells = [escape_markdown(figures.estimate(evidence.metrics[who][name])) for who in ("metrics", "baseline")]
+            row = next(line for line in text.splitlines() if line.startswith(f"| {title} |"))
+            assert row.endswith(f"| {cells[0]} | {cells[1]} |")
 
 
 def test_a_refused_model_says_so_and_why(tmp_path: Path) -> None:
@@ -85,7 +212,7 @@ def test_headings_of_the_card_stand_below_those_of_the_page(tmp_path: Path) -> N
     html = card_html(write_card(_evidence(tmp_path, Story())))
 
     assert html.startswith("<h3>fashion</h3>")
-    assert "<h4>Evaluation</h4>" in html
+    assert "<h4>Quantitative analyses</h4>" in html
     assert "<h1" not in html
     assert "<h2" not in html
 

@@ -44,3 +44,21 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (project.audit / "labels.json").write_text("{")
     with pytest.raises(LightloopError, match=r"labels\.json is not valid JSON"):
         read_figures(project)
+
+
+def test_a_table_in_the_rows_of_a_table_says_whose_rows_they_are() -> None:
+    content = {
+        "concepts": [
+            {"name": "footwear", "n": 5, "classes": [{"class": "bag", "p": 0.5}, {"class": "boot", "p": 0.01}]},
+            {"name": "sleeves", "n": 6, "classes": [{"class": "bag", "p": 0.2}]},
+        ]
+    }
+
+    found = dict(rows_in(content, "concepts"))
+
+    assert found["concepts"] == [{"name": "footwear", "n": 5}, {"name": "sleeves", "n": 6}]
+    assert [tuple(row.values()) for row in found["concepts/concepts/classes"]] == [
+        ("footwear", "bag", 0.5),
+        ("footwear", "boot", 0.01),
+        ("sleeves", "bag", 0.2),
+    ]

@@ -44,7 +44,6 @@ def regression():
             "split": {"policy": "random", "test": 0.2, "validation": 0.2},
         },
         preprocess={"name": "series"},
-        gate={"bounds": {}},
     )
     y = np.random.default_rng(0).normal(size=2000)
     table = pa.table({"id": [str(k) for k in range(2000)], "label": y, "prediction": lists(y[:, None] * 0.9)})

@@ -41,6 +41,11 @@ def test_the_page_shows_single_records_as_their_modality_is_seen(told: tuple[Con
     assert ("What matters overall" in gallery) == (config.data.modality != "text")
 
 
+def test_no_column_of_a_table_is_without_a_name(told: tuple[Config, Project, str]) -> None:
+    *_, page = told
+    assert not re.search(r"<th[^>]*>\s*</th>", page)
+
+
 def test_mistakes_show_what_the_model_looked_at(told: tuple[Config, Project, str]) -> None:
     config, project, page = told
     mistakes = section(page, "mistakes")

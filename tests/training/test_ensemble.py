@@ -5,21 +5,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 
+from lightloop.calibration.fit import halves
 from lightloop.config.compose import compose_config
 from lightloop.config.schema import Config
+from lightloop.data.records import label_codes
 from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError
-from lightloop.evaluation.evidence import read_predictions
+from lightloop.evaluation.evidence import matrix, read_predictions
 from lightloop.files import read_json
 from lightloop.project import Project
 from lightloop.release.bundle import write_bundle
 from lightloop.serving.predictor import Predictor
+from lightloop.stages.calibrate import calibrate
 from lightloop.stages.evaluate import evaluate
 from lightloop.stages.folds import folds
 from lightloop.stages.train import train
 from lightloop.tasks.checkpoint import load_model
 from lightloop.training.ensemble import loss_weights, mean_history, shares
+from lightloop.training.held_out import held_out_answers
 
 TINY = ["network=mlp", "network.hidden=[8]", "explain=gradients", "trainer.max_epochs=2", "trainer.batch_size=50"]
 MEMBERS = [*TINY, "folds=2", "seeds=2"]
@@ -150,6 +156,44 @@ def test_later_stages_take_an_ensemble_for_a_model(project: Project, repository:
     assert len(read_predictions(project.predictions)) == 100
     explain(config, project)
     assert read_json(project.explanation_result)["n"] == 10
+
+
+@pytest.mark.slow
+def test_a_calibrated_ensemble_answers_with_the_fitted_temperature_also_in_the_graph(
+    project: Project, repository: Project
+):
+    config = compose_config(repository, [*MEMBERS, "ensemble=mean", "calibration=temperature"])
+    folds(config, project)
+    train(config, project)
+    calibrate(config, project)
+    evaluate(config, project)
+    write_bundle(load_model(project.checkpoint, project.calibration), project.bundle, data_version=None)
+
+    scaling = read_json(project.calibration)["released"]["scaling"]
+    assert scaling["name"] == "temperature"
+    assert abs(scaling["temperature"] - 1) > 0.02, "a temperature of 1 would show nothing"
+    raw_NK = members_of(project, config).mean(0)
+    expected_NK = softmax(np.log(raw_NK) / scaling["temperature"], axis=1)
+    test = read_splits(config.data, project.root, config.seed)["test"]
+    released = load_model(project.checkpoint, project.calibration).answers(test)["probabilities"]
+    np.testing.assert_allclose(released, expected_NK, atol=1e-5)
+    predictions = read_predictions(project.predictions)
+    np.testing.assert_allclose(matrix(predictions, "probabilities"), expected_NK, atol=1e-5)
+    np.testing.assert_allclose(matrix(predictions, "raw_probabilities"), raw_NK, atol=1e-5)
+    served = Predictor.load(project.bundle).answers(test)["probabilities"]
+    np.testing.assert_allclose(served, expected_NK, atol=1e-5)
+
+    # Fitted on what members answer to records that they never saw: of half of these it is the best temperature.
+    table, answers = held_out_answers(config, project)
+    labels_N = label_codes(table["label"].to_pylist(), config.data.classes)
+    half, _ = halves(table, config.data, labels_N, config.seed)
+
+    def loss(temperature: float) -> float:
+        log_NK = log_softmax(answers["logits"][half] / temperature, axis=1)
+        return -float(log_NK[np.arange(len(half)), labels_N[half]].mean())
+
+    best = minimize_scalar(loss, bounds=(0.05, 20), method="bounded", options={"xatol": 1e-6}).x
+    assert scaling["temperature"] == pytest.approx(best, rel=1e-3)
 
 
 def test_members_that_are_missing_are_one_sentence(project: Project, repository: Project):

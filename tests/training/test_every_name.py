@@ -34,6 +34,7 @@ NOT_TRAINED = {
     "clean": "its settings are listed as missing, outliers and duplicates",
     "trainer": "its settings are listed as switches, regularisations and transfer",
     "tracking": "says where results go",
+    "card": "is text for people",
     "audit": "looks at the data and at trained models",
     "explain": "asks a trained model",
     "gate": "judges a trained model",

@@ -1,19 +1,15 @@
 """A training that was stopped at any step goes on to the same bytes."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
 import torch
-from small_project import REPOSITORY
+from gan_world import tiny_config, tiny_project
+from killing import MEMBER, assert_equal, killed_and_whole
+from several_heads import make_described, several
 from small_training import Trained, small_training, tiny
 
-from lightloop.config.compose import to_yaml
 from lightloop.config.schema import Config
 from lightloop.project import Project
 
@@ -123,38 +119,19 @@ def test_killed_at_random_moments_it_ends_the_same(images: Project, config: Conf
     """Killed as by the kernel, again and again, also while a state is being written."""
     chosen = settings(config, name)
     chosen = chosen.model_copy(update={"trainer": chosen.trainer.model_copy(update={"max_epochs": 25})})
-    params = tmp_path / "params.yaml"
-    params.write_text(to_yaml(chosen))
+    assert_equal(*killed_and_whole(SCRIPT, chosen, images, tmp_path))
 
-    def start(scratch: str) -> subprocess.Popen[bytes]:
-        tests = str(REPOSITORY / "tests")
-        words = [
-            sys.executable,
-            "-c",
-            SCRIPT,
-            tests,
-            params,
-            images.root,
-            tmp_path / scratch,
-            tmp_path / f"{scratch}.pt",
-        ]
-        return subprocess.Popen([str(word) for word in words], cwd=tmp_path, env=os.environ)
 
-    assert start("whole").wait(timeout=300) == 0
-    last = tmp_path / "killed" / "last.ckpt"
-    random = torch.Generator().manual_seed(7)
-    kills = 0
-    for _ in range(4):
-        before = last.stat().st_mtime_ns if last.exists() else 0
-        process = start("killed")
-        # As soon as a state of its own is there, after a moment that is drawn.
-        while process.poll() is None and (not last.exists() or last.stat().st_mtime_ns == before):
-            time.sleep(0.002)
-        time.sleep(torch.rand(1, generator=random).item() * 0.25)
-        process.send_signal(signal.SIGKILL)
-        kills += process.wait() == -signal.SIGKILL
-    assert kills >= 2, "it was killed while it trained"
-    assert start("killed").wait(timeout=300) == 0
-    whole, resumed = (torch.load(tmp_path / f"{scratch}.pt", weights_only=True) for scratch in ("whole", "killed"))
-    assert resumed["history"] == whole["history"]
-    assert [key for key, value in whole["state"].items() if not torch.equal(value, resumed["state"][key])] == []
+@pytest.mark.slow
+def test_a_generator_that_was_killed_ends_the_same(tmp_path: Path):
+    project = tiny_project(tmp_path / "project")
+    overrides = ("trainer.max_epochs=25", "trainer.patience=25", "trainer.checkpoint_every_n_steps=2")
+    chosen = tiny_config(project, "task.penalty=r1", *overrides)
+    assert_equal(*killed_and_whole(MEMBER, chosen, project, tmp_path))
+
+
+@pytest.mark.slow
+def test_several_heads_that_were_killed_end_the_same(config: Config, tmp_path: Path):
+    project = make_described(tmp_path / "project")
+    chosen = several(config, trainer={"max_epochs": 25, "batch_size": 10, "checkpoint_every_n_steps": 2})
+    assert_equal(*killed_and_whole(MEMBER, chosen, project, tmp_path))

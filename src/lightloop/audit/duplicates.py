@@ -3,14 +3,12 @@
 Shapes: N asked records, M known records, D features.
 """
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.neighbors import NearestNeighbors
 
 from lightloop.audit.scoring import Ruler, described, not_applicable
@@ -19,19 +17,22 @@ from lightloop.config.image import ImageSpec
 from lightloop.config.schema import AnySpec
 from lightloop.config.series import SeriesSpec
 from lightloop.data.clean import rounded
-from lightloop.data.image.records import decode_images
+from lightloop.data.near import (
+    CHUNK,
+    CORRELATED,
+    RESEMBLING,
+    SHINGLE,
+    centred,
+    compared_pixels,
+    long_enough,
+    plain_text,
+    sequence_counter,
+)
 from lightloop.data.series.input import SeriesInput
 from lightloop.data.splits import SplitName
-from lightloop.evaluation.baselines.image_classification import baseline_size
 
 # (asked, known): what is asked about must not be known.
 PAIRS: tuple[tuple[SplitName, SplitName], ...] = (("test", "train"), ("validation", "train"), ("test", "validation"))
-# Correlation of the pixels of images, or of the steps of series, from which on they are nearly the same.
-CORRELATED = 0.99
-# Share of five-word sequences that two texts have in common, of all that either has (Broder 1997).
-RESEMBLING = 0.8
-SHINGLE = 5  # words
-CHUNK = 500
 
 
 class Closest(NamedTuple):
@@ -103,12 +104,7 @@ def _copies(asked: pa.Table, known: pa.Table, found: Closest, limit: float, most
 def closest(asked: pa.Table, known: pa.Table, spec: AnySpec) -> Closest:
     """Of each asked record the similarity (N,) to the most similar known one, its row, and whether both are equal."""
     if isinstance(spec, ImageSpec):
-        size = baseline_size(spec.size)
-        parts = [
-            decode_images(table.column("image").to_pylist(), size, spec.channels).reshape(len(table), -1)
-            for table in (asked, known)
-        ]
-        return correlated(*parts)
+        return correlated(*(compared_pixels(table, spec) for table in (asked, known)))
     if isinstance(spec, SeriesSpec):
         schema = SeriesInput(column=spec.known, window=spec.window)
         parts = [np.nan_to_num(schema.encode(table, {})["series"][:, :, 0]) for table in (asked, known)]
@@ -127,23 +123,16 @@ def correlated(asked_ND: NDArray[Any], known_MD: NDArray[Any]) -> Closest:
         >>> similarity.round(3).tolist(), copy.tolist(), exact.tolist()
         ([1.0, 1.0], [0, 1], [False, True])
     """
-    centred = [_centred(part) for part in (asked_ND, known_MD)]
-    near = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(centred[1])
-    distance_N1, place_N1 = near.kneighbors(centred[0])
+    rows = [centred(part) for part in (asked_ND, known_MD)]
+    near = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(rows[1])
+    distance_N1, place_N1 = near.kneighbors(rows[0])
     # Of rows of length 1 the squared distance is 2 - 2 * correlation.
     similarity_N = 1 - np.square(distance_N1[:, 0].astype(np.float64)) / 2
     # A record without contrast is as near to every other such record as to itself.
-    similarity_N = np.where(centred[0].any(1), similarity_N, 0.0)
+    similarity_N = np.where(rows[0].any(1), similarity_N, 0.0)
     copies = {row.tobytes(): place for place, row in reversed(list(enumerate(np.ascontiguousarray(known_MD))))}
     same_N = np.array([copies.get(row.tobytes(), -1) for row in np.ascontiguousarray(asked_ND)], dtype=np.int64)
     return _or_same(same_N, similarity_N, place_N1[:, 0])
-
-
-def _centred(values_ND: NDArray[Any]) -> NDArray[np.float32]:
-    values_ND = values_ND.astype(np.float32)
-    values_ND -= values_ND.mean(1, keepdims=True)
-    length_N1 = np.linalg.norm(values_ND, axis=1, keepdims=True)
-    return np.asarray(values_ND / np.where(length_N1 > 0, length_N1, 1.0), dtype=np.float32)
 
 
 def resembling(asked: Sequence[str], known: Sequence[str]) -> Closest:
@@ -155,12 +144,9 @@ def resembling(asked: Sequence[str], known: Sequence[str]) -> Closest:
         >>> similarity.tolist(), copy.tolist(), exact.tolist()
         ([1.0, 0.0], [1, 0], [True, False])
     """
-    plain = [
-        [" ".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in part] for part in (asked, known)
-    ]
-    words = [[_long_enough(text) for text in part] for part in plain]
-    size = (SHINGLE, SHINGLE)
-    count = CountVectorizer(binary=True, lowercase=False, tokenizer=str.split, token_pattern=None, ngram_range=size)
+    plain = [[plain_text(text) for text in part] for part in (asked, known)]
+    words = [[long_enough(text) for text in part] for part in plain]
+    count = sequence_counter()
     known_MD = count.fit_transform(words[1]).astype(np.int32)
     asked_ND = count.transform(words[0]).astype(np.int32)
     # All of the asked text's sequences, also those that no known text has.
@@ -177,11 +163,6 @@ def resembling(asked: Sequence[str], known: Sequence[str]) -> Closest:
     same = {text: place for place, text in reversed(list(enumerate(plain[1])))}
     same_N = np.array([same.get(text, -1) for text in plain[0]], dtype=np.int64)
     return _or_same(same_N, similarity_N, place_N)
-
-
-def _long_enough(text: str) -> str:
-    """A text shorter than a sequence becomes one that only the same text shares."""
-    return text if text.count(" ") >= SHINGLE - 1 else " ".join([f"={text}=", *"." * (SHINGLE - 1)])
 
 
 def _sequences(text: str) -> int:

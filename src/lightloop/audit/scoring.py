@@ -107,11 +107,15 @@ def bounds_of(draws_R: NDArray[Any], confidence: float) -> Estimate:
 
 
 def sample(table: pa.Table, config: Config, most: int) -> pa.Table:
-    """At most so many records, in their order: drawn by the run's seed; of windows of a series the latest."""
+    """At most so many records, in their order: drawn by the run's seed; where time divides them the latest."""
     if len(table) <= most:
         return table
-    if split_policy(config.data) in ("time", "windows"):
+    policy = split_policy(config.data)
+    if policy == "windows":  # they stand in the order of time
         return table.slice(len(table) - most)
+    if policy == "time":
+        stamps = table.column(config.data.with_role("time")[0]).to_numpy(zero_copy_only=False)
+        return table.take(np.sort(np.argsort(stamps, kind="stable")[len(table) - most :]))
     rows = np.random.default_rng(config.seed).permutation(len(table))[:most]
     return table.take(np.sort(rows))
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lightloop.config.balance import Clean
 from lightloop.config.schema import AnySpec
+from lightloop.data.near import near_copies
 from lightloop.errors import RefusedError
 
 Mask = NDArray[np.bool_]
@@ -41,7 +42,9 @@ def clean_records(train: pa.Table, spec: AnySpec, clean: Clean) -> pa.Table:
     kept_N = np.ones(len(train), bool)
     if clean.missing == "drop":
         kept_N &= features.notna().all(axis=1).to_numpy()
-    if clean.duplicates != "keep":
+    if clean.duplicates == "near" and spec.modality != "tabular":
+        kept_N[kept_N] = ~near_copies(train.filter(pa.array(kept_N)), spec)
+    elif clean.duplicates != "keep":
         compared = rounded(features, clean.digits) if clean.duplicates == "near" else features
         kept_N[kept_N] = ~compared[kept_N].duplicated().to_numpy()
     numbers = features.select_dtypes("number")

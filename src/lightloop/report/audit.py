@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lightloop.report.charts import MODEL, MUTED, Chart, draw, lines
+from lightloop.report.charts import Chart, lines
 from lightloop.report.evidence import Evidence
 from lightloop.report.figures import estimate, figure, percent, plural, words
+from lightloop.report.scatter import scatter
 
 TITLES = {
     "robustness": "Robustness",
@@ -59,6 +60,10 @@ def robustness(content: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]
         words(name): [(0.0, clean), *((float(level["strength"]), level["value"]) for level in kind["levels"])]
         for name, kind in content["corruptions"].items()
     }
+    doubts = {
+        words(name): [(float(level["strength"]), level["low"], level["high"]) for level in kind["levels"]]
+        for name, kind in content["corruptions"].items()
+    }
     attacks = content["attacks"]
     moved = {
         ATTACKS.get(name, words(name)): [
@@ -72,7 +77,7 @@ def robustness(content: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]
         "content": content,
         "metric": metric,
         "charts": [
-            lines(f"{metric} on worse records", kinds, x="strength", y=metric, styles=STYLES),
+            lines(f"{metric} on worse records", kinds, x="strength", y=metric, styles=STYLES, bands=doubts),
             lines(f"{metric} under attack", moved, x=f"moved by, in {attacks['unit']}", y=metric, styles=STYLES),
         ],
         "kinds": [
@@ -121,45 +126,24 @@ def data_map(content: Mapping[str, Any], _: Evidence) -> dict[str, Any]:
 
 def _scatter(content: Mapping[str, Any]) -> Chart:
     limits = content["regions"]["limits"]
-    points = [{"x": deviation, "y": mean} for mean, deviation in content["points"]]
-    axes = {
-        "x": {"field": "x", "type": "quantitative", "title": "deviation over the epochs", "axis": {"tickCount": 5}},
-        "y": {
-            "field": "y",
-            "type": "quantitative",
-            "title": None,
+    shares = {name: found["share"]["value"] for name, found in content["regions"].items() if name != "limits"}
+    said = ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
+    points = content["points"]
+    return scatter(
+        "Mean probability of the label over its deviation",
+        [(deviation, mean, "a training record") for mean, deviation in points],
+        f"{plural(len(points), 'training record')} by mean and deviation: {said}",
+        x="deviation over the epochs",
+        y="mean",
+        columns=("region", "share"),
+        rows=tuple(shares.items()),
+        across=[limits["hard"]],
+        down=[limits["ambiguous"]],
+        axis_y={
             "scale": {"domain": [0, 1]},
             "axis": {"format": ".0%", "tickCount": 5, "domain": False, "ticks": False},
         },
-    }
-    rules = [({"y": limits["hard"]}, "y"), ({"x": limits["ambiguous"]}, "x")]
-    spec = {
-        "width": 300,
-        "height": 240,
-        "layer": [
-            *(
-                {
-                    "data": {"values": [value]},
-                    "mark": {"type": "rule", "color": MUTED, "strokeDash": [2, 3]},
-                    "encoding": {axis: {"field": axis, "type": "quantitative"}},
-                }
-                for value, axis in rules
-            ),
-            {
-                "data": {"values": points},
-                "mark": {"type": "circle", "color": MODEL, "opacity": 0.4, "size": 16},
-                "encoding": axes,
-            },
-        ],
-    }
-    shares = {name: found["share"]["value"] for name, found in content["regions"].items() if name != "limits"}
-    said = ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
-    return Chart(
-        title="Mean probability of the label over its deviation",
-        svg=draw(spec, f"{plural(len(points), 'training record')} by mean and deviation: {said}"),
-        series=(),
-        columns=("region", "share"),
-        rows=tuple(shares.items()),
+        dot=16,
     )
 
 
@@ -197,7 +181,8 @@ def staleness(content: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
     """The metric against age."""
     metric = _title(evidence, content["metric"])
     points = {metric.lower(): [(row["share"], row["value"]) for row in content["ages"]]}
-    chart = lines(f"{metric} by age", points, x="share of the time line that is older", y=metric)
+    bands = {metric.lower(): [(row["share"], row["low"], row["high"]) for row in content["ages"]]}
+    chart = lines(f"{metric} by age", points, x="share of the time line that is older", y=metric, bands=bands)
     return {"content": content, "metric": metric, "chart": chart}
 
 

@@ -15,6 +15,9 @@ from lightloop.evaluation.evidence import read_predictions
 from lightloop.files import file_size, read_json
 from lightloop.project import Project
 
+# What the explain stage writes beside its methods and their checks.
+FURTHER = ("global", "concepts", "versions", "influence", "counterfactuals")
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -36,8 +39,11 @@ class Evidence:
         fairness: who is given the favourable class, by sensitive column.
         comparison: with the champion.
         calibration: how far the confidence of the test answers can be believed.
+        uncertainty: conformal sets or intervals, abstaining, disagreement.
+        released: what is done with the network's answers before they are released (artifacts/calibration.json).
         predictions: a row a test record.
         explanation: methods, their checks, the sample.
+        further: other files of the explanation by name, of FURTHER; those that were not written are not in it.
         parts: by record what its attributions are about and what they are; empty for images.
         folds: what came of folds and seeds.
         simpler: what the baseline is, for people.
@@ -62,8 +68,11 @@ class Evidence:
     fairness: dict[str, Any] | None
     comparison: dict[str, Any] | None
     calibration: dict[str, Any] | None
+    uncertainty: dict[str, Any] | None
+    released: dict[str, Any] | None
     predictions: pa.Table
     explanation: dict[str, Any] | None
+    further: dict[str, dict[str, Any]]
     parts: dict[str, dict[str, Any]]
     folds: dict[str, Any] | None
     simpler: str
@@ -108,8 +117,15 @@ def read_evidence(config: Config, project: Project, specs: Mapping[str, Metric])
         fairness=_optional(project.fairness),
         comparison=_optional(project.comparison),
         calibration=_optional(project.calibration_evidence),
+        uncertainty=_optional(project.uncertainty),
+        released=_optional(project.calibration),
         predictions=read_predictions(project.predictions),
         explanation=_optional(project.explanation_result),
+        further={
+            name: content
+            for name in FURTHER
+            if (content := _optional(project.explanation / f"{name}.json")) is not None
+        },
         parts={row["id"]: row for row in _optional(project.explanation_images / "records.json") or []},
         # Written empty where nothing was asked for.
         folds=_folds(_optional(project.folds_result)),

@@ -78,10 +78,27 @@ def rows_in(content: Any, name: str) -> Iterator[tuple[str, list[Row]]]:
     """
     for place, (path, rows) in enumerate(_lists(content, name)):
         yield (path if place else name), [_flat(row) for row in rows[:MOST_ROWS]]
+        yield from _inner(rows, path)
+
+
+def _inner(rows: list[Row], path: str) -> Iterator[tuple[str, list[Row]]]:
+    """Tables that stand in the rows of a table, such as the classes of each concept, with whose rows they are."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        whose = {key: row[key] for key in ("id", "name", "column", "level") if key in row}
+        for key, inner in row.items():
+            if _is_table(inner):
+                found.setdefault(key, []).extend({**{f"of {a}": b for a, b in whose.items()}, **one} for one in inner)
+    for key, inner in found.items():
+        yield f"{path}/{key}", [_flat(row) for row in inner[:MOST_ROWS]]
+
+
+def _is_table(content: Any) -> bool:
+    return isinstance(content, list) and bool(content) and all(isinstance(row, Mapping) for row in content)
 
 
 def _lists(content: Any, name: str) -> Iterator[tuple[str, list[Row]]]:
-    if isinstance(content, list) and content and all(isinstance(row, Mapping) for row in content):
+    if _is_table(content):
         yield name, content
     elif isinstance(content, Mapping) and content.get("applies") is not False:
         for key, value in content.items():
@@ -89,7 +106,7 @@ def _lists(content: Any, name: str) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> Row:
-    """A row without nesting; lists become one cell of text."""
+    """A row without nesting; lists of values become one cell of text, tables are tables of their own."""
     flat: Row = {}
     for key, value in row.items():
         name = f"{prefix}{key}"
@@ -97,6 +114,8 @@ def _flat(row: Mapping[str, Any], prefix: str = "") -> Row:
             flat |= {name: value["value"], **_flat({end: value[end] for end in value if end != "value"}, f"{name}/")}
         elif isinstance(value, Mapping):
             flat |= _flat(value, f"{name}/")
+        elif _is_table(value):
+            continue
         elif isinstance(value, list):
             flat[name] = ", ".join(map(str, value))
         else:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lightloop.report.charts import lines, ranking, stretch
+from lightloop.report.charts import lines, ranking
 from lightloop.report.evidence import Evidence
 from lightloop.report.figures import plain, words
+from lightloop.report.sketches import stretch
 
 METHODS = {
     "grad_cam": "Grad-CAM",

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from lightloop.config.losses import Quantile
 from lightloop.evaluation.evidence import matrix
 from lightloop.evaluation.numbers import labels_of
-from lightloop.report.charts import MODEL, MUTED, Chart, Series, draw, lines
+from lightloop.report.charts import Chart, lines
 from lightloop.report.evidence import Evidence
 from lightloop.report.figures import figure, percent
+from lightloop.report.scatter import scatter
 
 Floats = NDArray[np.float64]
 
@@ -86,39 +87,22 @@ def against_truth(evidence: Evidence) -> Chart:
     y_N, p_N = labels_of(table)[:, 0], matrix(table, "prediction")[:, 0]
     rows = _thinned(len(y_N), POINTS)
     low, high = float(min(y_N.min(), p_N.min())), float(max(y_N.max(), p_N.max()))
-
-    def axis(field: str, title: str) -> dict[str, Any]:
-        scale = {"domain": [low, high], "nice": True, "zero": False}
-        return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": {"tickCount": 5}}
-
     target = evidence.config.data.target
-    encoding = {"x": axis("x", f"{target}, true"), "y": axis("y", f"{target}, answered")}
-    spec = {
-        "width": 300,
-        "height": 300,
-        "layer": [
-            {
-                "data": {"values": [{"x": low, "y": low}, {"x": high, "y": high}]},
-                "mark": {"type": "line", "color": MUTED, "strokeDash": [2, 3], "strokeWidth": 1},
-                "encoding": encoding,
-            },
-            {
-                "data": {"values": [{"x": float(y_N[row]), "y": float(p_N[row])} for row in rows]},
-                "mark": {"type": "circle", "color": MODEL, "opacity": 0.45, "size": 22},
-                "encoding": encoding,
-            },
-        ],
-    }
     correlation = float(np.corrcoef(y_N, p_N)[0, 1]) if len(y_N) > 1 and y_N.std() and p_N.std() else None
     label = f"Answers over true values of {len(y_N)} records; correlation {figure(correlation)}"
     quantiles = np.linspace(0, len(y_N) - 1, min(11, len(y_N))).round().astype(int)
     order = np.argsort(y_N, kind="stable")[quantiles]
-    return Chart(
-        title="Answers against truth",
-        svg=draw(spec, label),
-        series=(Series("model", "model"), Series("the same", "ideal")),
+    ids = table.column("id").to_pylist()
+    return scatter(
+        "Answers against truth",
+        [(float(y_N[row]), float(p_N[row]), ids[row]) for row in rows],
+        label,
+        x=f"{target}, true",
+        y=f"{target}, answered",
         columns=("true", "answered"),
-        rows=tuple((float(y_N[row]), float(p_N[row])) for row in order),
+        rows=[(float(y_N[row]), float(p_N[row])) for row in order],
+        diagonal=(low, high),
+        size=(300, 300),
     )
 
 

@@ -7,15 +7,38 @@ import numpy as np
 import pyarrow as pa
 
 from lightloop.evaluation.evidence import matrix
-from lightloop.report.charts import stretch
 from lightloop.report.evidence import Evidence
 from lightloop.report.explanations import columns_that_matter
 from lightloop.report.figures import plain
+from lightloop.report.sketches import stretch
 
 EXCERPT = 260  # characters of a text
 COLUMNS = 6  # of a row, those that matter most
 CHARTS = 12  # more stretches of series nobody looks at
+MOST = 240  # records in the browser of errors
 KNOWN = 3  # of a forecast, as many times the horizon are drawn before it
+
+
+def wrong_records(evidence: Evidence) -> list[dict[str, Any]]:
+    """The most wrong records, worst first; of classes all that were answered wrongly, as far as they can be shown."""
+    if not evidence.classifies:
+        return evidence.mistakes
+    table = evidence.predictions
+    ids, labels, answers = (table.column(name).to_pylist() for name in ("id", "label", "prediction"))
+    known = {mistake["id"] for mistake in evidence.mistakes}
+    wrong = [
+        row
+        for row, (name, label, answer) in enumerate(zip(ids, labels, answers, strict=True))
+        if label != answer and name not in known
+    ]
+    code = {name: place for place, name in enumerate(evidence.config.data.classes)}
+    p_NK = matrix(table, "probabilities")
+    confidence = {row: float(p_NK[row, code[answers[row]]]) for row in wrong}
+    more = [
+        {"id": ids[row], "label": labels[row], "prediction": answers[row], "confidence": confidence[row]}
+        for row in sorted(wrong, key=lambda row: -confidence[row])
+    ]
+    return [*evidence.mistakes, *more][:MOST]
 
 
 def mistakes(evidence: Evidence, records: pa.Table, thumbnails: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -29,7 +52,7 @@ def mistakes(evidence: Evidence, records: pa.Table, thumbnails: Mapping[str, str
     places = {name: row for row, name in enumerate(records.column("id").to_pylist())}
     answered = {name: row for row, name in enumerate(evidence.predictions.column("id").to_pylist())}
     shown = []
-    for number, mistake in enumerate(evidence.mistakes):
+    for number, mistake in enumerate(wrong_records(evidence)):
         place = places.get(mistake["id"])
         seen: dict[str, Any] = {"excerpt": None, "row": [], "chart": None}
         seen |= _seen(evidence, records, place, mistake, draw=number < CHARTS) if place is not None else {}

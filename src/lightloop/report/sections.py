@@ -4,13 +4,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from lightloop.report.charts import Chart, intervals, lines, reliability
+from lightloop.report.calibration import calibration, uncertainty
+from lightloop.report.charts import Chart, lines
 from lightloop.report.evidence import Evidence
 from lightloop.report.explanations import trusted_methods
 from lightloop.report.figures import count, estimate, figure, plural, words
 from lightloop.report.judgement import Judgement, judge_gain
 from lightloop.report.numbers import numbers
-from lightloop.report.slices import comparison, fairness, found_slices, slices
+from lightloop.report.sketches import intervals
+from lightloop.report.slices import fairness, found_slices, slices
 from lightloop.report.tables import confusion
 
 GATE = {
@@ -230,7 +232,7 @@ def metric_rows(evidence: Evidence) -> list[dict[str, Any]]:
 
 
 def evaluation(evidence: Evidence) -> dict[str, Any]:
-    """Metrics beside the baseline's, groups of records; of classes also who is taken for whom, and calibration."""
+    """Metrics beside the baseline's, groups of records, how sure it is; of classes also who is taken for whom."""
     cards = []
     for row in metric_rows(evidence):
         label = f"{row['title']}: model {estimate(row['model'])}, baseline {estimate(row['baseline'])}"
@@ -242,14 +244,15 @@ def evaluation(evidence: Evidence) -> dict[str, Any]:
         "slices": slices(evidence),
         "found": found_slices(evidence),
         "fairness": fairness(evidence),
-        "comparison": comparison(evidence),
+        "calibration": calibration(evidence),
+        "uncertainty": uncertainty(evidence),
         "numbers": numbers(evidence),
     }
     return {**found, **(_classes(evidence) if evidence.classifies else {})}
 
 
 def _classes(evidence: Evidence) -> dict[str, Any]:
-    """The classes from weakest to strongest, who is taken for whom, calibration."""
+    """The classes from weakest to strongest, and who is taken for whom."""
     labels, predicted = (evidence.predictions.column(name).to_pylist() for name in ("label", "prediction"))
     matrix = confusion(labels, predicted, evidence.config.data.classes)
     return {
@@ -258,16 +261,7 @@ def _classes(evidence: Evidence) -> dict[str, Any]:
         "confusion": matrix,
         "pairs": matrix.pairs(8),
         "wrong": sum(label != answer for label, answer in zip(labels, predicted, strict=True)),
-        "calibration": _calibration(evidence),
     }
-
-
-def _calibration(evidence: Evidence) -> Chart | None:
-    """The curve of the released probabilities; None where it was not measured."""
-    found = evidence.calibration
-    if not (found and found["applies"]):
-        return None
-    return reliability([{**row, "accuracy": row["accuracy"]["value"]} for row in found["after"]["curve"]])
 
 
 def _floor(classes: list[dict[str, Any]]) -> float:

@@ -11,11 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from lightloop.config.compose import to_yaml
 from lightloop.config.image import ImageSpec
 from lightloop.project import Project
-from lightloop.report import audit, explanations, figures, sections
+from lightloop.report import audit, explanations, figures, insights, sections
 from lightloop.report.card import card_html, write_card
+from lightloop.report.champion import champion
+from lightloop.report.counterfactuals import counterfactuals
 from lightloop.report.evidence import Evidence
 from lightloop.report.pictures import write_thumbnails
-from lightloop.report.records import mistakes
+from lightloop.report.records import mistakes, wrong_records
 from lightloop.report.samples import samples
 from lightloop.report.slices import RATES, p_value
 
@@ -25,9 +27,10 @@ NAVIGATION = (
     ("data", "Data quality"),
     ("training", "Training"),
     ("evaluation", "Evaluation"),
-    ("mistakes", "Worst mistakes"),
+    ("mistakes", "Errors"),
     ("audit", "Audit"),
     ("explanations", "Explanations"),
+    ("champion", "Against the champion"),
     ("card", "Model card"),
     ("reproduce", "Reproduce"),
 )
@@ -45,12 +48,13 @@ def write_site(evidence: Evidence, records: pa.Table, project: Project, folder: 
     assets = folder / "assets"
     shutil.copytree(ROOM / "static", assets)
     spec = evidence.config.data
-    wrong = [mistake["id"] for mistake in evidence.mistakes]
+    wrong = [mistake["id"] for mistake in wrong_records(evidence)]
     thumbnails: dict[str, str] = {}
     if isinstance(spec, ImageSpec) and spec.problem != "generation":
         thumbnails = write_thumbnails(records, wrong, spec.size, spec.channels, assets / "mistakes")
     if evidence.explanation and project.explanation_images.is_dir():
         shutil.copytree(project.explanation_images, assets / "explanation", ignore=shutil.ignore_patterns("*.json"))
+    _copy_taught(evidence, project.explanation, assets / "explanation")
     documented = project.data_docs.is_dir()
     if documented:
         shutil.copytree(project.data_docs, folder / "data-docs")
@@ -84,8 +88,28 @@ def _content(evidence: Evidence, records: pa.Table, thumbnails: dict[str, str]) 
         "mistakes": [] if generates else mistakes(evidence, records, thumbnails),
         "audit": audit.audit(evidence),
         "explanations": explanations.explanations(evidence),
+        "champion": champion(evidence),
+        "insights": {
+            "overall": insights.overall(evidence),
+            "concepts": insights.concepts(evidence),
+            "versions": insights.versions(evidence),
+            "influence": insights.influence(evidence),
+            "counterfactuals": counterfactuals(evidence),
+        },
         "samples": samples(evidence) if generates else None,
     }
+
+
+def _copy_taught(evidence: Evidence, folder: Path, pictures: Path) -> None:
+    """Copy those pictures of training records that the page shows."""
+    found = insights.influence(evidence)
+    if not found or found["why"]:
+        return
+    rows = [one for record in found["records"] for name in ("helped", "hurt") for one in record[name]]
+    for row in [*rows, *found["strangest"]]:
+        if row["picture"] and (folder / row["picture"]).is_file():
+            pictures.mkdir(exist_ok=True)
+            shutil.copy(folder / row["picture"], pictures / f"training-{Path(row['picture']).name}")
 
 
 def _picture(folder: Path, pictures: Path, name: str) -> str | None:

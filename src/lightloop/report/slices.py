@@ -1,6 +1,6 @@
-"""How the model does on parts of the test records, who is given the favourable class, and how it compares.
+"""How the model does on parts of the test records, and who is given the favourable class.
 
-From slices.json, fairness.json and comparison.json; nothing is computed here.
+From slices.json and fairness.json; nothing is computed here.
 """
 
 from collections.abc import Mapping
@@ -110,12 +110,6 @@ def _thresholds(content: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         for row in content["columns"]
         if row["applies"]
     ]
-
-
-def comparison(evidence: Evidence) -> Mapping[str, Any] | None:
-    """Challenger against champion on the same records; None where there is no champion to compare with."""
-    content = evidence.comparison
-    return content if content and content["applies"] else None
 
 
 def p_value(value: float | None) -> str:

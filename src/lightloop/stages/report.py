@@ -7,11 +7,13 @@ from lightloop.files import replacing
 from lightloop.project import Project
 from lightloop.report.evidence import read_evidence
 from lightloop.report.evidence_log import log_evidence
+from lightloop.report.plots import write_plots
+from lightloop.report.runs import update_runs
 from lightloop.report.site import write_site
 
 
 def report(config: Config, project: Project) -> None:
-    """Write `reports/`: index.html, model-card.md, Data Docs and what they show; then log the evidence to W&B.
+    """Write `reports/`: pages, model card, Data Docs and what they show, and tables for `dvc plots`; log it all to W&B.
 
     Args:
         config: of the run.
@@ -24,4 +26,6 @@ def report(config: Config, project: Project) -> None:
     records = read_splits(config.data, project.root, config.seed)["test"]
     with replacing(project.reports) as folder:
         write_site(evidence, records, project, folder)
+        update_runs(project, folder)
+    write_plots(evidence, project)
     log_evidence(config, project)

@@ -4,6 +4,7 @@ Shapes: N records, C channels, H height, W width.
 """
 
 import io
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -66,6 +67,18 @@ def _read_folder(path: Path) -> pa.Table:
         },
         schema=SCHEMA,
     )
+
+
+def reduced_size(size: tuple[int, int], positions: int) -> tuple[int, int]:
+    """Height and width of images of `size`, scaled in proportion to at most so many positions.
+
+    Examples:
+        >>> reduced_size((28, 28), 1024), reduced_size((128, 64), 1024)
+        ((28, 28), (45, 22))
+    """
+    height, width = size
+    scale = min(1.0, math.sqrt(positions / (height * width)))
+    return max(1, int(height * scale)), max(1, int(width * scale))
 
 
 def decode_image(encoded: bytes, size: tuple[int, int], channels: int) -> NDArray[np.uint8]:

@@ -3,7 +3,6 @@
 Shapes: N records, C channels, H height, W width, D features, K classes.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from lightloop.config.image import ImageSpec
 from lightloop.config.schema import Config
-from lightloop.data.image.records import decode_images
+from lightloop.data.image.records import decode_images, reduced_size
 from lightloop.data.records import label_codes
 from lightloop.data.splits import SplitName
 
@@ -48,9 +47,7 @@ def baseline_size(size: tuple[int, int]) -> tuple[int, int]:
         >>> baseline_size((28, 28)), baseline_size((128, 64))
         ((28, 28), (45, 22))
     """
-    height, width = size
-    scale = min(1.0, math.sqrt(POSITIONS / (height * width)))
-    return max(1, int(height * scale)), max(1, int(width * scale))
+    return reduced_size(size, POSITIONS)
 
 
 def baseline_probabilities(

@@ -1,4 +1,4 @@
-// The page is whole without this file; it adds the toggle of the theme, the choice in the gallery and the current section.
+// The page is whole without this file; it adds the toggle of the theme, filters of records and the current section.
 "use strict";
 
 (() => {
@@ -32,17 +32,62 @@
     show();
   }
 
-  function startGallery() {
-    const gallery = document.querySelector(".gallery");
-    if (!gallery) return;
-    gallery.querySelector(".controls").hidden = false;
-    const status = document.getElementById("gallery-status");
-    gallery.addEventListener("change", (event) => {
-      if (event.target.name === "method") gallery.dataset.show = event.target.value;
-      if (event.target.name === "mistakes") gallery.classList.toggle("only-mistakes", event.target.checked);
-      const shown = [...gallery.querySelectorAll(".records > li")].filter((item) => item.offsetParent);
-      status.textContent = `${shown.length} records are shown`;
+  // A list of records that can be filtered: each select names what of a record (data-NAME) it asks for.
+  function startBrowser(browser) {
+    const page = Number(browser.dataset.page);
+    const lists = [...browser.querySelectorAll("ul")].filter((list) => list.matches(".mistakes, .records"));
+    const [list, ...rest] = lists;
+    if (!list) return;
+    for (const other of rest) list.append(...other.children);
+    browser.querySelector("details.more")?.remove();
+    const items = [...list.children];
+    const controls = browser.querySelector(".controls");
+    const selects = [...browser.querySelectorAll(".controls select")];
+    const status = browser.querySelector("[role=status]");
+    const more = document.createElement("button");
+    more.type = "button";
+    more.className = "more-records";
+    list.after(more);
+    let most = page;
+    const asked = (item) => selects.every(({ name, value }) => {
+      if (!value) return true;
+      if (name !== "confidence") return item.dataset[name] === value;
+      const [low, high] = value.split(" ").map(Number);
+      return item.dataset.confidence >= low && (item.dataset.confidence < high || high === 1);
+    }) && !(browser.querySelector("[name=mistakes]")?.checked && item.classList.contains("right"));
+    const show = () => {
+      const found = items.filter(asked);
+      const shown = new Set(found.slice(0, most));
+      for (const item of items) item.hidden = !shown.has(item);
+      more.hidden = found.length <= shown.size;
+      more.textContent = `Show ${Math.min(page, found.length - shown.size)} more of ${found.length - shown.size}`;
+      if (status) status.textContent = `${found.length} of ${items.length} records`;
+    };
+    browser.addEventListener("change", (event) => {
+      if (event.target.name === "method") browser.dataset.show = event.target.value;
+      most = page;
+      show();
     });
+    more.addEventListener("click", () => {
+      const next = items.filter(asked)[most];
+      most += page;
+      show();
+      next.tabIndex = -1;
+      next.focus();
+    });
+    if (controls) controls.hidden = false;
+    for (const hidden of browser.querySelectorAll(".of-methods")) hidden.hidden = false;
+    // A mix-up in the evaluation leads to its records.
+    if (browser.closest("#mistakes")) {
+      for (const link of document.querySelectorAll("a.pair")) {
+        link.addEventListener("click", () => {
+          for (const select of selects) select.value = link.dataset[select.name] ?? "";
+          most = page;
+          show();
+        });
+      }
+    }
+    show();
   }
 
   function startContents() {
@@ -79,7 +124,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     startTheme();
-    startGallery();
+    for (const browser of document.querySelectorAll(".browser")) startBrowser(browser);
     startContents();
     startPrint();
   });
