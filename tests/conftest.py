@@ -16,6 +16,9 @@ from lightloop.project import Project
 def pytest_configure() -> None:
     """Two test processes run side by side: one thread each. PyTorch reads this as it is imported, before fixtures."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    from compositions import keep
+
+    keep()
 
 
 @pytest.fixture(autouse=True, scope="session")
