@@ -83,11 +83,11 @@ def clone(source: Path, target: Path, *options: str) -> Project:
     return Project(target)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 120, every: float = 0.05) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def processes_in(root: Path) -> list[int]:

@@ -1,5 +1,9 @@
 """Whole or not at all."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from lightloop.errors import LightloopError
@@ -30,6 +34,27 @@ def test_a_folder_replaces_a_folder(tmp_path):
     assert [entry.name for entry in path.iterdir()] == ["two"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
     assert file_size(path) == 3
+
+
+WRITER = """
+import os, signal, sys
+from pathlib import Path
+from lightloop.files import replacing
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_and_that_of_a_living_one_is_not(tmp_path):
+    path = tmp_path / "a[1].txt"
+    assert subprocess.run([sys.executable, "-c", WRITER, str(path)], check=False).returncode == -9
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".a[1].txt.")
+    living = tmp_path / f".a[1].txt.{os.getpid()}-x"
+    living.mkdir()
+    write_text(path, "whole")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [living.name, "a[1].txt"]
 
 
 def test_an_unchanged_text_is_not_written(tmp_path):

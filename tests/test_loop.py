@@ -82,6 +82,37 @@ def test_a_killed_stage_is_made_good_by_running_again(ran: Project, copy: Projec
     assert evidence(copy) == evidence(ran)
 
 
+WRITING = {"validate": "artifacts/validation", "explain": "artifacts/explanation", "export": "artifacts", "report": "."}
+
+
+@pytest.mark.parametrize("stage", WRITING)
+def test_a_stage_that_is_killed_while_it_writes_leaves_nothing_half(ran: Project, copy: Project, stage: str):
+    forget(copy, stage)
+    running = start_small(copy.root)
+    folder = copy.root / WRITING[stage]
+    journal = copy.scratch / "journal"
+    wait_until(lambda: f"start {stage}" in journal.read_text())
+    # A folder that is being written has another name until it is whole.
+    wait_until(lambda: scratch_in(folder) != [], every=0.0005)
+    victims = [pid for pid in processes_in(copy.root) if f"lightloop\0{stage}" in read_command(pid)]
+    for pid in victims:
+        kill(pid)
+    output, _ = running.communicate(timeout=120)
+    assert running.returncode == 1
+    assert f"{stage} was killed" in output
+    assert scratch_in(folder), "else nothing was being written"
+    done = run_small(copy.root)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"{stage} done in" in done.stdout
+    assert evidence(copy) == evidence(ran)
+    assert scratch_in(folder) == []
+
+
+def scratch_in(folder: Path) -> list[Path]:
+    """The folders in which `files.replacing` writes."""
+    return [path for path in folder.glob(".*.*-*") if path.is_dir()]
+
+
 def forget(project: Project, stage: str) -> None:
     """Let a stage have to run again: without its outputs, and without DVC's cache to restore them from."""
     shutil.rmtree(project.root / ".dvc" / "cache")

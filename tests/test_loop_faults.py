@@ -84,10 +84,15 @@ def test_training_that_diverges_is_one_sentence(copy: Project):
     assert evidence(copy) == before
 
 
-def test_a_disk_that_is_full_is_one_sentence(copy: Project):
+@pytest.mark.parametrize("stage", ["train", "evaluate", "explain", "export"])
+def test_a_disk_that_is_full_is_one_sentence(copy: Project, stage: str):
     if command(copy.root, "unshare", "--mount", "--map-root-user", "true").returncode:
         pytest.skip("this machine does not let us mount a small disk")
-    script = "mount -t tmpfs -o size=8k tmpfs artifacts/evaluation && lightloop evaluate"
+    script = (
+        "cp -a artifacts ../kept && mount -t tmpfs -o size=64m tmpfs artifacts && cp -a ../kept/. artifacts/ && "
+        "(cat /dev/zero > artifacts/full || true) 2> /dev/null && rm -rf .lightloop/training && "
+        f"lightloop {stage}"
+    )
     done = command(copy.root, "unshare", "--mount", "--map-root-user", "sh", "-c", script)
     assert done.returncode == 1
     assert "the disk is full" in done.stderr

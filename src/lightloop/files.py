@@ -1,6 +1,8 @@
 """Writing so that a reader never meets half a file, and reading with errors for people."""
 
+import glob
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +17,8 @@ from lightloop.errors import LightloopError
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it over `path` when the block ends well.
 
-    The caller creates a file or a folder at the temporary path. When the block raises, `path` is as it was.
+    The caller creates a file or a folder at the temporary path. When the block raises, `path` is as it was. What a
+    process that was killed left beside `path` is removed.
 
     Examples:
         >>> target = Path(tempfile.mkdtemp()) / "out.txt"
@@ -25,7 +28,10 @@ def replacing(path: Path) -> Iterator[Path]:
         'whole'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*-*"):
+        if not _alive(left.name.removeprefix(f".{path.name}.").partition("-")[0]):
+            shutil.rmtree(left, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.{os.getpid()}-", dir=path.parent))
     try:
         temporary = scratch / path.name
         yield temporary
@@ -34,6 +40,19 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _alive(process: str) -> bool:
+    """Whether the process of that number runs; what is no number is nobody's."""
+    if not process.isdigit():
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def write_text(path: Path, text: str) -> bool:

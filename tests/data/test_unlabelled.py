@@ -1,5 +1,6 @@
 """Unlabelled records: set aside in the training file, or in a file of their own."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,20 @@ def test_an_empty_text_is_no_label(project: Project, config: Config):
     labels = ["" if row % 3 == 0 else name for row, name in enumerate(table.column("label").to_pylist())]
     pq.write_table(table.set_column(table.schema.get_field_index("label"), "label", pa.array(labels)), path)
     assert len(read_unlabelled(config.data, project.root)) == 100
+
+
+def test_hidden_labels_are_a_share_of_each_class(project: Project, config: Config):
+    spec = config.data.model_copy(update={"hide_labels": 0.8})
+    unlabelled = read_unlabelled(spec, project.root)
+    assert len(unlabelled) == 240
+    assert unlabelled.column("label").null_count == 240
+    splits = read_splits(spec, project.root, 0)
+    assert len(splits["train"]) + len(splits["validation"]) == 60
+    known = pa.concat_tables([splits["train"], splits["validation"]])
+    assert set(Counter(known.column("label").to_pylist()).values()) == {6}
+    assert not set(known.column("id").to_pylist()) & set(unlabelled.column("id").to_pylist())
+    assert read_unlabelled(spec, project.root).equals(unlabelled)
+    assert len(splits["test"]) == len(read_splits(config.data, project.root, 0)["test"])
 
 
 def partly_labelled(root: Path, name: str, way: str, *overrides: str) -> tuple[Config, Project]:

@@ -144,6 +144,7 @@ def test_batches_are_real_images(project: Project):
     [
         ("average=ema", "say average=none"),
         ("optimizer=lbfgs", "say optimizer=adam"),
+        ("scheduler=plateau", "say scheduler=constant"),
         ("trainer.gradient_clip_val=1", "trainer.gradient_clip_val is 1.0"),
         ("trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches is 2"),
         ("data.classes=[]", "data.classes at least two"),

@@ -61,7 +61,8 @@ class DataSpec(Frozen):
     `path` is the file or folder that DVC versions; `files` are relative to it. `columns` gives each column that is
     read its role. `classes` are the label names, in the order of the outputs. `unlabelled` is a file of records
     without a label, which needs no target column; records of the training file whose label is empty are unlabelled
-    as well: nothing is trained or tested on them but by `semi`.
+    as well: nothing is trained or tested on them but by `semi`. `hide_labels` sets that share of the labelled training
+    records aside as if they were unlabelled, to see what `semi` and `label-next` make of data whose labels are known.
     `leakage_limit` is the cross-validated AUROC (classes) or R2 (numbers) with which no single feature, token or
     property of a record may predict the target alone: the data check refuses what does. Null looks for none.
     `favourable` is the class that people want to be given, such as the approval of a loan: fairness is about it. `bins`
@@ -76,6 +77,7 @@ class DataSpec(Frozen):
     path: str
     files: dict[Part, str]
     unlabelled: str | None = None
+    hide_labels: Annotated[float, Field(ge=0, lt=1)] = 0.0
     columns: dict[str, Column]
     classes: tuple[str, ...] = ()
     favourable: str | None = None
@@ -116,8 +118,10 @@ class DataSpec(Frozen):
     def _classes(self) -> Self:
         if self.problem == "classification" and len(self.classes) < 2:
             raise ValueError("data.classes must name at least two classes")
-        if self.problem not in ("classification", "generation") and (self.classes or self.unlabelled):
-            name = "classes" if self.classes else "unlabelled"
+        known = {"classes": self.classes, "unlabelled": self.unlabelled, "hide_labels": self.hide_labels}
+        given = [name for name, value in known.items() if value]
+        if self.problem not in ("classification", "generation") and given:
+            name = given[0]
             raise ValueError(f"data.{name} is for classification, but data.problem is {self.problem}: leave it out")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("data.classes names a class twice: each must stand there once")

@@ -53,6 +53,11 @@ def check_generation(config: "Config", solves: tuple[str, ...]) -> None:
         raise ValueError(f"task={config.task.name} averages the weights itself: say average=none, and set task.decay")
     if config.optimizer.name == "lbfgs":
         raise ValueError(f"optimizer=lbfgs is not for task={config.task.name}: say optimizer=adam")
+    if config.scheduler.name == "plateau":
+        raise ValueError(
+            f"scheduler=plateau waits for a validation loss, which task={config.task.name} does not have: "
+            "say scheduler=constant or another one"
+        )
     for name, neutral in UNUSED.items():
         value = getattr(config.trainer, name)
         if value != neutral:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -11,11 +12,27 @@ from lightloop.data.records import read_records
 
 
 def split_labelled(table: pa.Table, spec: AnySpec) -> tuple[pa.Table, pa.Table]:
-    """The records with a label and those without, in order; of other problems than classification all are the first."""
+    """The records with a label and those without, in order; of other problems than classification all are the first.
+
+    Where `data.hide_labels` says so, a share of each class's records loses its label, always the same ones.
+    """
     if spec.problem != "classification":
         return table, table.slice(0, 0)
+    if spec.hide_labels:
+        place = table.schema.get_field_index("label")
+        table = table.set_column(place, "label", _hidden(table.column("label"), spec.hide_labels))
     known = table.column("label").is_valid()
     return table.filter(known), table.filter(pc.invert(known))
+
+
+def _hidden(labels: pa.ChunkedArray, share: float) -> pa.ChunkedArray:
+    random = np.random.default_rng(0)
+    names_N = np.array([str(label) for label in labels.to_pylist()])
+    hidden_N = np.zeros(len(names_N), dtype=bool)
+    for name in np.unique(names_N):
+        rows = np.flatnonzero(names_N == name)
+        hidden_N[random.permutation(rows)[: int(share * len(rows))]] = True
+    return pc.if_else(pa.array(hidden_N), pa.scalar(None, labels.type), labels)
 
 
 def read_unlabelled(spec: AnySpec, root: Path) -> pa.Table:

@@ -132,7 +132,7 @@ def label_next(
     if not len(records):
         raise LightloopError(
             f"{spec.path} has no unlabelled record: leave the label of some training records empty, or name a file "
-            "of them as data.unlabelled"
+            "of them as data.unlabelled, or try it with data.hide_labels=0.9"
         )
     predictor = Predictor.load(bundle)
     if not predictor.classes:

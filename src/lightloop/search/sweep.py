@@ -20,7 +20,7 @@ from lightloop.config.metrics import metric, signed
 from lightloop.config.schema import Config
 from lightloop.config.search import SweepConfig
 from lightloop.data.splits import read_splits
-from lightloop.errors import LightloopError
+from lightloop.errors import LightloopError, UsageError
 from lightloop.evaluation.problem import problem_of
 from lightloop.project import Project
 from lightloop.search.best import write_best
@@ -107,6 +107,8 @@ def open_sweep(project: Project, words: Sequence[str]) -> Sweep:
     """
     own, overrides = split_words(words)
     config = compose_config(project, overrides)
+    if config.data.problem == "generation":
+        raise UsageError(f"data={config.data.name} is for generation, which has no held-out score to search by")
     settings = read_sweep(project, str(own.get("sweep", config.name)), own)
     check_space(project, overrides, settings.space)
     content = [

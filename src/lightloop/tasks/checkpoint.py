@@ -3,6 +3,7 @@
 Shapes: N records, B batch, O outputs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from lightloop.config.search import NoEnsemble, count_members
 from lightloop.config.signature import components
 from lightloop.data.preprocessor import Preprocessor, build_preprocessor
 from lightloop.errors import LightloopError, UsageError
+from lightloop.files import replacing
 from lightloop.networks._ensemble import Ensemble
 from lightloop.networks._inputs import Inputs
 from lightloop.networks._transfer import UNTRAINED
@@ -116,6 +118,16 @@ def checkpoint_extras(config: Config, preprocessor: Preprocessor) -> dict[str, A
         name: torch.frombuffer(bytearray(content), dtype=torch.uint8) for name, content in preprocessor.files().items()
     }
     return {CONFIG_KEY: config.model_dump(mode="json"), FILES_KEY: files}
+
+
+def save_tensors(content: Mapping[str, Any], path: Path) -> None:
+    """Write tensors and plain values whole or not at all, to be read with `weights_only`.
+
+    Raises:
+        OSError: the disk is full, for one; given a path, `torch.save` would raise an error without a number.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save(dict(content), file)
 
 
 def load_model(path: Path, calibration: Path | None = None) -> Model:

@@ -11,6 +11,7 @@ from lightloop.data.batches import Batch, RecordsLoader
 from lightloop.errors import UsageError
 from lightloop.files import replacing
 from lightloop.networks._transfer import freeze, rest_frozen_norms
+from lightloop.tasks.checkpoint import save_tensors
 from lightloop.tasks.supervised import seed_step
 
 
@@ -36,8 +37,7 @@ class Steps(pl.Callback):
         if self.batch is None:
             return False
         content = self.batch._asdict() | {"epoch": epoch, "step": self.number}
-        with replacing(path) as temporary:
-            torch.save(content, temporary)
+        save_tensors(content, path)
         return True
 
 

@@ -27,10 +27,10 @@ from lightloop.data.records import label_codes
 from lightloop.data.splits import SplitName, read_splits
 from lightloop.errors import LightloopError
 from lightloop.evaluation.evidence import matrix
-from lightloop.files import read_json, replacing
+from lightloop.files import read_json
 from lightloop.networks._ensemble import stacking_features
 from lightloop.project import Project
-from lightloop.tasks.checkpoint import CONFIG_KEY
+from lightloop.tasks.checkpoint import CONFIG_KEY, save_tensors
 from lightloop.training.member import Member, train_member
 from lightloop.training.semi import train_semi
 
@@ -206,8 +206,7 @@ def _write(
     for number, member in enumerate(states):
         state |= {f"network.members.{number}.{key}": value.contiguous() for key, value in member.items()}
     state |= {f"network.{key}": value for key, value in extra.items()}
-    with replacing(target) as temporary:
-        torch.save({**content, STATE: state, CONFIG_KEY: config.model_dump(mode="json")}, temporary)
+    save_tensors({**content, STATE: state, CONFIG_KEY: config.model_dump(mode="json")}, target)
 
 
 def mean_history(histories: Sequence[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:

@@ -20,8 +20,8 @@ from lightloop.config.schema import Config
 from lightloop.config.training import NoAverage, Profile
 from lightloop.data.module import RecordsModule
 from lightloop.errors import LightloopError
-from lightloop.files import read_json, replacing, write_json
-from lightloop.tasks.checkpoint import CONFIG_KEY, FILES_KEY
+from lightloop.files import read_json, write_json
+from lightloop.tasks.checkpoint import CONFIG_KEY, FILES_KEY, save_tensors
 from lightloop.tasks.supervised import Supervised
 from lightloop.training.average import Averaging, first_epoch
 from lightloop.training.callbacks import EpochLines, History, Patience, Resumable, Steps, Thaw
@@ -152,8 +152,7 @@ def store(best: Path, target: Path, config: Config) -> None:
     content = torch.load(best, map_location="cpu", weights_only=True)
     state = {key: value.contiguous() for key, value in content["state_dict"].items()}
     kept = {"state_dict": state, CONFIG_KEY: config.model_dump(mode="json"), FILES_KEY: content[FILES_KEY]}
-    with replacing(target) as temporary:
-        torch.save(kept, temporary)
+    save_tensors(kept, target)
 
 
 def start_over(scratch: Path) -> None:

@@ -53,7 +53,7 @@ def train_semi(
     if not len(unlabelled):
         raise LightloopError(
             f"semi=pseudo_labels finds no unlabelled record in {config.data.path}: leave the label of some training "
-            "records empty, or name a file of them as data.unlabelled"
+            "records empty, name a file of them as data.unlabelled, or try it with data.hide_labels=0.9"
         )
     splits = read_splits(config.data, project.root, config.seed)
     tables = dict(tables or splits)
