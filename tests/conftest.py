@@ -63,7 +63,7 @@ def small_config(repository: Project) -> Config:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, small_config: Config) -> Project:
-    """A small project on which all seven stages have really run, one after the other. To be read only."""
+    """A small project on which all stages have really run, one after the other. To be read only."""
     from lightloop.release.champion import write_champion
     from lightloop.stages.audit import audit
     from lightloop.stages.calibrate import calibrate

@@ -82,7 +82,8 @@ def test_a_killed_stage_is_made_good_by_running_again(ran: Project, copy: Projec
     assert evidence(copy) == evidence(ran)
 
 
-WRITING = {"validate": "artifacts/validation", "explain": "artifacts/explanation", "export": "artifacts", "report": "."}
+# The stages that write for long enough to be met at it.
+WRITING = {"export": "artifacts", "report": "."}
 
 
 @pytest.mark.parametrize("stage", WRITING)

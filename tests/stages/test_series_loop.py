@@ -1,4 +1,4 @@
-"""All seven stages on a small series, with gaps, quantiles and a season taken out."""
+"""The stages on a small series, with gaps, quantiles and a season taken out."""
 
 import shutil
 import subprocess

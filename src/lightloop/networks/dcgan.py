@@ -29,6 +29,9 @@ class DCGAN(nn.Module):
     Raises:
         ValueError: `outputs` is not what `inputs` say, or a width is below 1.
 
+    Parameters: latent c h w of the linear layer, c being the first width and h w the first map; 2 a of each norm;
+    16 a b weights a transposed convolution from a to b channels, and C biases of the last.
+
     Source: arXiv:1511.06434, figure 1 and section 3.
 
     Examples:
