@@ -6,7 +6,7 @@ The same evidence files feed the site and these tables; what does not apply is a
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lightloop.files import write_json
+from lightloop.files import replacing, write_json
 from lightloop.project import Project
 from lightloop.report.evidence import Evidence
 from lightloop.report.figures import words
@@ -17,8 +17,9 @@ BOUNDS = ("low", "high")
 
 def write_plots(evidence: Evidence, project: Project) -> None:
     """Write `artifacts/plots/NAME.json` for each name of `TABLES`; dvc.yaml says how they are drawn."""
-    for name, rows in plot_tables(evidence).items():
-        write_json(project.plots / f"{name}.json", rows)
+    with replacing(project.plots) as folder:
+        for name, rows in plot_tables(evidence).items():
+            write_json(folder / f"{name}.json", rows)
 
 
 def plot_tables(evidence: Evidence) -> dict[str, Rows]:
