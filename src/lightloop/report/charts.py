@@ -272,7 +272,12 @@ def _line_marks(points: Points, used: Sequence[Style], x: str, *, percent: bool)
                 "type": "quantitative",
                 "title": x,
                 "scale": {"zero": False, "nice": False},
-                "axis": {"grid": False, "tickCount": 6, "format": "d" if whole else "", **share},
+                "axis": {
+                    "grid": False,
+                    "tickCount": 6,
+                    **({"format": "d", "tickMinStep": 1} if whole else {}),
+                    **share,
+                },
             },
             "y": {
                 "field": "y",
