@@ -16,6 +16,7 @@ from loop_world import (
     start_small,
     wait_until,
 )
+from small_project import REPOSITORY
 
 from lightloop.loop import read_pipeline
 from lightloop.project import Project
@@ -56,6 +57,12 @@ def test_switching_back_restores_from_the_run_cache(copy: Project):
     done = run_small(copy.root)
     assert "none: everything was up to date" in done.stdout
     assert evidence(copy) == before
+
+
+@pytest.mark.parametrize("line", ["dvc metrics diff", "dvc plots show", "dvc exp show --only-changed"])
+def test_dvc_compares_as_the_readme_says(copy: Project, line: str):
+    assert f"`{line}`" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    must(copy.root, *line.split())
 
 
 def test_two_clones_reach_the_same_bytes(ran: Project, fresh: Project):
