@@ -22,6 +22,7 @@ from lightloop.config.losses import AnyLoss, check_heads, check_loss
 from lightloop.config.metrics import METRICS, OF_PROBLEM
 from lightloop.config.search import AnyEnsemble, AnySemi, NoEnsemble, NoSemi, check_members
 from lightloop.config.series import SeriesAugment, SeriesPreprocess, SeriesSpec, check_series
+from lightloop.config.serve import ServeConfig
 from lightloop.config.signature import ComponentConfig, components
 from lightloop.config.tabular import TabularAugment, TabularPreprocess, TabularSpec
 from lightloop.config.text import TextAugment, TextPreprocess, TextSpec
@@ -153,6 +154,7 @@ class Config(Frozen):
     decision: Annotated[AnyDecision, Field(discriminator="name")] = Argmax()
     uncertainty: UncertaintyConfig = UncertaintyConfig()
     card: CardConfig = CardConfig()
+    serve: ServeConfig = ServeConfig()
 
     @model_validator(mode="after")
     def _members(self) -> Self:
