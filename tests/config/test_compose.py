@@ -71,6 +71,18 @@ def test_settings_of_an_experiment_do_not_reach_another_component(project: Proje
     assert (other.network.name, other.network.arguments()["blocks"], other.optimizer.lr) == ("resnet", 1, 0.5)
 
 
+def test_settings_of_the_experiments_below_do_not_reach_another_component_either(project: Project):
+    folder = project.configs / "experiment"
+    (folder / "below.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /network: mlp\n  - override /explain: gradients\n"
+        "name: below\nnetwork:\n  hidden: [7]\n"
+    )
+    (folder / "above.yaml").write_text("# @package _global_\ndefaults:\n  - below\n  - _self_\nname: above\nseed: 5\n")
+    assert compose_config(project, ["experiment=above"]).network.arguments()["hidden"] == (7,)
+    other = compose_config(project, ["experiment=above", "network=resnet", "network.blocks=1"])
+    assert (other.network.name, other.name, other.seed) == ("resnet", "above", 5)
+
+
 def test_a_value_to_be_given_must_be_given(project: Project):
     path = project.configs / "trainer" / "default.yaml"
     path.write_text(path.read_text().replace("max_epochs: 20", "max_epochs: ???"))

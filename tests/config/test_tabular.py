@@ -17,6 +17,8 @@ from lightloop.errors import UsageError
         (["preprocess.scale_range=[1,0]"], r"preprocess\.scale_range is \[1\.0, 0\.0\]: expected \[low, high\]"),
         (["preprocess.missing=guess"], r"preprocess\.missing is 'guess': input should be 'mean', 'median'"),
         (["preprocess.mising=mean"], r"preprocess\.mising is unknown: did you mean 'preprocess\.missing'\?"),
+        (["preprocess.log=[apinc]"], r"preprocess\.log names 'apinc', .* of data=loans: did you mean 'appinc'\?"),
+        (["preprocess.log=[occ]"], r"preprocess\.log names 'occ', which is no number feature .* they are loanamt"),
         (["preprocess.selected=0"], r"preprocess\.selected is 0"),
         (["augment.swap=1.5"], r"augment\.swap is 1\.5"),
         (["balance=reweighing", "balance.by=apr"], r"balance\.by is 'apr', which is no sensitive column .* black, his"),

@@ -134,15 +134,23 @@ def _experiment(configs: Path, overrides: list[str]) -> tuple[dict[str, Any], di
     defaults = yaml.safe_load((configs / "config.yaml").read_text(encoding="utf-8"))["defaults"]
     usual = {group: option for one in defaults if isinstance(one, dict) for group, option in one.items()}
     typed = [text.partition("=")[2] for text in overrides if text.startswith("experiment=")]
-    content = _read_option(configs, "experiment", typed[-1] if typed else usual["experiment"])
-    own = {
-        key.removeprefix("override /"): option
-        for one in content.get("defaults", [])
-        if isinstance(one, dict)
-        for key, option in one.items()
-    }
+    content, own = _with_parents(configs, typed[-1] if typed else usual["experiment"])
     usual.pop("experiment")
     return content, usual | own
+
+
+def _with_parents(configs: Path, name: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """What an experiment's file says and chooses, over what the experiments say that its defaults name."""
+    content = _read_option(configs, "experiment", name)
+    said: dict[str, Any] = {}
+    chosen: dict[str, str] = {}
+    for one in content.get("defaults", []):
+        if isinstance(one, dict):
+            chosen |= {key.removeprefix("override /"): option for key, option in one.items()}
+        elif one != "_self_":
+            above, options = _with_parents(configs, one)
+            said, chosen = said | above, options | chosen
+    return said | content, chosen
 
 
 def _read_option(configs: Path, group: str, option: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from lightloop.config.balance import Balance, Clean, check_balance
 from lightloop.config.base import Count, Frozen
 from lightloop.config.calibration import AnyDecision, Argmax, CalibrationConfig, UncertaintyConfig, check_calibration
 from lightloop.config.card import CardConfig
+from lightloop.config.compression import AnyCompress, NoCompress, check_compress
 from lightloop.config.explain import ExplainConfig, check_explain
 from lightloop.config.generation import SOLVED, check_generation
 from lightloop.config.image import ImageAugment, ImagePreprocess, ImageSpec
@@ -24,7 +25,7 @@ from lightloop.config.search import AnyEnsemble, AnySemi, NoEnsemble, NoSemi, ch
 from lightloop.config.series import SeriesAugment, SeriesPreprocess, SeriesSpec, check_series
 from lightloop.config.serve import ServeConfig
 from lightloop.config.signature import ComponentConfig, components
-from lightloop.config.tabular import TabularAugment, TabularPreprocess, TabularSpec
+from lightloop.config.tabular import TabularAugment, TabularPreprocess, TabularSpec, check_tabular
 from lightloop.config.text import TextAugment, TextPreprocess, TextSpec
 from lightloop.config.training import (
     AnyAverage,
@@ -154,6 +155,7 @@ class Config(Frozen):
     decision: Annotated[AnyDecision, Field(discriminator="name")] = Argmax()
     uncertainty: UncertaintyConfig = UncertaintyConfig()
     card: CardConfig = CardConfig()
+    compress: Annotated[AnyCompress, Field(discriminator="name")] = NoCompress()
     serve: ServeConfig = ServeConfig()
 
     @model_validator(mode="after")
@@ -180,8 +182,10 @@ class Config(Frozen):
         check_heads(self.task.name, self.data)
         check_optimizer(self.optimizer, self.trainer)
         check_series(self.data, self.preprocess)
+        check_tabular(self.data, self.preprocess)
         check_balance(self.clean, self.balance, self.data)
         check_calibration(self)
+        check_compress(self)
         for group, name in (("preprocess", self.preprocess.name), ("augment", self.augment.name)):
             if name not in (self.data.modality, "none"):
                 raise ValueError(

@@ -7,6 +7,31 @@ from pydantic import Field
 from lightloop.config.base import Count, Frozen
 
 Seconds = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class CanaryConfig(Frozen):
+    """When a release that is tried beside the current one is taken, and when it is taken back.
+
+    It is taken back as soon as a bound is surely passed (Wilson's interval of three standard errors), and taken when
+    it was tried long enough within all of them.
+
+    Attributes:
+        share: of the requests that a canary answers, unless the command says another.
+        requests: that it answers, or of a shadow the records that are compared, before it is taken.
+        seconds: after which a trial with fewer of them ends without a change.
+        max_failures: share of its answers that may fail by our fault, beyond the current release's.
+        max_slowdown: its 95th percentile of seconds over the current release's.
+        max_disagreement: share of the compared records that it answers with another class, or with a number outside
+            the current release's interval.
+    """
+
+    share: Share = 0.1
+    requests: Count = 200
+    seconds: Seconds = 300.0
+    max_failures: Share = 0.01
+    max_slowdown: Annotated[float, Field(gt=1)] = 3.0
+    max_disagreement: Share = 0.25
 
 
 class ServeConfig(Frozen):
@@ -28,6 +53,9 @@ class ServeConfig(Frozen):
         logs: one line a request on the standard error, as JSON or as text.
         traces: address of an OpenTelemetry collector (OTLP over HTTP); null sends nothing.
         watch: seconds between looks for another release to load.
+        hang: seconds without a sign of life after which a worker is replaced.
+        follow: whether `lightloop serve` loads by itself what comes into production, or into the folder of `--bundle`.
+        canary: when a release that is tried is taken.
     """
 
     name: Literal["default"] = "default"
@@ -46,3 +74,6 @@ class ServeConfig(Frozen):
     logs: Literal["json", "text", "none"] = "json"
     traces: str | None = None
     watch: Seconds = 0.5
+    hang: Seconds = 10.0
+    follow: bool = False
+    canary: CanaryConfig = CanaryConfig()

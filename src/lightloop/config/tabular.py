@@ -1,5 +1,6 @@
 """Tables: what a data set of them says, how their columns are prepared and augmented."""
 
+from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -127,3 +128,20 @@ class TabularAugment(Frozen):
     name: Literal["tabular"]
     noise: NotNegative = 0.0
     swap: Fraction = 0.0
+
+
+def check_tabular(data: DataSpec, preprocess: Frozen) -> None:
+    """Check that the preprocessing of tables names columns of the data.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if not (isinstance(data, TabularSpec) and isinstance(preprocess, TabularPreprocess)):
+        return
+    # Which of the others are numbers is known only when the file is read.
+    numbers = [name for name in data.features if data.columns[name].kind not in ("category", "ordered")]
+    unknown = [name for name in preprocess.log if name not in numbers]
+    if unknown:
+        near = get_close_matches(unknown[0], numbers, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"they are {', '.join(numbers)}"
+        raise ValueError(f"preprocess.log names {unknown[0]!r}, which is no number feature of data={data.name}: {hint}")
