@@ -184,7 +184,7 @@ def test_predict_takes_images_of_any_size_and_form(bundle: Path) -> None:
 
 
 def test_predict_refuses_what_is_no_image(bundle: Path) -> None:
-    with pytest.raises(RefusedError, match="an image of 5 bytes does not decode"):
+    with pytest.raises(RefusedError, match="record number 1: an image of 5 bytes does not decode"):
         Predictor.load(bundle).predict([b"hello"])
 
 
@@ -223,6 +223,9 @@ def test_missing_file_is_refused(bundle: Path, name: str) -> None:
     with pytest.raises(LightloopError, match=f"^{name} is missing from the bundle"):
         Predictor.load(bundle)
     seal(bundle)
+    if name == "model.safetensors":  # a compressed bundle has no weights beside its graph
+        assert Predictor.load(bundle).classes == tuple(CLASSES)
+        return
     with pytest.raises(LightloopError, match=f"^{name} is missing from the bundle"):
         Predictor.load(bundle)
 
@@ -254,8 +257,8 @@ def test_damaged_hashes(bundle: Path, content: str, message: str) -> None:
 
 
 def test_bundle_of_another_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LightloopError, match="has format 3, but this Lightloop reads format 1 and 2: use the version"):
-        Predictor.load(write(tmp_path / "newer", format=3))
+    with pytest.raises(LightloopError, match="has format 4, but this Lightloop reads format 1 and 2 and 3: use the"):
+        Predictor.load(write(tmp_path / "newer", format=4))
 
 
 def test_an_older_bundle_answers_the_most_probable_class(bundle: Path) -> None:

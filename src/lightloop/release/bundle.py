@@ -11,21 +11,28 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import onnx
 import pyarrow as pa
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from lightloop.data.noise import NoiseInput
 from lightloop.errors import LightloopError
 from lightloop.evaluation.problem import problem_of
 from lightloop.files import replacing, write_json
+from lightloop.release.reference import fit_reference
 from lightloop.serving.background import Arrays, background, packed
+from lightloop.serving.golden import MOST as GOLDEN_MOST
+from lightloop.serving.golden import TOLERANCE, chosen, make_golden
 from lightloop.serving.manifest import (
     FORMAT,
+    GOLDEN,
     GRAPH,
     HASHES,
     MANIFEST,
+    NOVELTY,
     PREPROCESSING,
     WEIGHTS,
     AnyInput,
@@ -33,7 +40,11 @@ from lightloop.serving.manifest import (
     Manifest,
     Output,
     hash_files,
+    read_manifest,
 )
+from lightloop.serving.predictor import Predictor
+from lightloop.serving.ranges import learn_ranges
+from lightloop.serving.signature import sign_bundle
 from lightloop.tasks.checkpoint import Model
 
 OPSET = 20
@@ -41,13 +52,20 @@ OPSET = 20
 WRITERS = ("onnx", "onnxscript", "safetensors", "torch")
 
 
-def write_bundle(model: Model, folder: Path, *, data_version: str | None, train: pa.Table | None = None) -> Manifest:
+def write_bundle(
+    model: Model,
+    folder: Path,
+    *,
+    data_version: str | None,
+    train: pa.Table | None = None,
+    validation: pa.Table | None = None,
+) -> Manifest:
     """Write a model as a bundle: whole, or not at all.
 
     The folder holds `model.onnx` (raw records in, answers out; what of the preprocessing is arithmetic is part of the
     graph), `preprocessing/` (what is not, such as a tokenizer), `model.safetensors` (the state of `preprocessor.` and
-    `network.`), `bundle.json` (a `Manifest`) and `hashes.json`. The same model and versions give the same bytes;
-    nothing names a path or a time.
+    `network.`), `bundle.json` (a `Manifest`) and `hashes.json`; with records also what `complete_bundle` adds. The same
+    model and versions give the same bytes; nothing names a path or a time.
 
     Args:
         model: in evaluation mode, on the CPU.
@@ -55,6 +73,7 @@ def write_bundle(model: Model, folder: Path, *, data_version: str | None, train:
         data_version: of the data set that the model was trained on, None where it is not versioned.
         train: training records, of which the bundle keeps what it needs to explain its answers
             (`explanation.npz`, see `serving.background`). Without them it can't explain any.
+        validation: records that were not trained on, for `complete_bundle`, which needs both.
 
     Returns:
         What `bundle.json` holds.
@@ -78,8 +97,70 @@ def write_bundle(model: Model, folder: Path, *, data_version: str | None, train:
         if explaining is not None and explaining.file is not None:
             (temporary / explaining.file).write_bytes(packed(arrays))
         write_json(temporary / MANIFEST, manifest.model_dump(mode="json"))
-        write_json(temporary / HASHES, hash_files(temporary))
+        seal(temporary)
+        if train is not None and validation is not None:
+            manifest = complete_bundle(temporary, train, validation, model.config.seed)
     return manifest
+
+
+def complete_bundle(
+    folder: Path, train: pa.Table, validation: pa.Table, seed: int, *, tolerance: float = TOLERANCE
+) -> Manifest:
+    """Add to a bundle what follows from its own answers, and seal it again: `golden.json` (up to 8 validation records
+    with their answers), `novelty.npz` (by which novel records are told), and in `bundle.json` what the training records
+    were like. Whoever changes the graph of a bundle calls it again.
+
+    The golden records are real ones: who may read the bundle reads them. Only what enters the model is in them.
+
+    Args:
+        folder: of the bundle, which is changed.
+        train: the training records.
+        validation: records that were not trained on.
+        seed: of the draws.
+        tolerance: of the golden answers on other processors; see `serving.golden.Golden`.
+
+    Returns:
+        What `bundle.json` holds now.
+
+    Raises:
+        LightloopError: the bundle is damaged.
+        RefusedError: a record is not as the bundle's schema says.
+    """
+    for name in (GOLDEN, NOVELTY):
+        (folder / name).unlink(missing_ok=True)
+    manifest = read_manifest(folder).model_copy(update={"novelty": None, "ranges": None})
+    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    seal(folder, sign=False)
+    predictor = Predictor.load(folder, unsigned=True)
+
+    asked = _noise(manifest.input.size, seed) if isinstance(manifest.input, NoiseInput) else validation
+    golden = make_golden(predictor, chosen(manifest, asked, seed), tolerance=tolerance)
+    novelty, arrays = fit_reference(predictor, train, validation, seed)
+    ranges = learn_ranges(manifest, train, predictor.files, seed)
+    manifest = manifest.model_copy(update={"novelty": novelty, "ranges": ranges})
+    write_json(folder / GOLDEN, golden.model_dump(mode="json"))
+    if novelty is not None:
+        (folder / novelty.file).write_bytes(packed(arrays))
+    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    seal(folder)
+    return manifest
+
+
+def seal(folder: Path, *, sign: bool = True) -> None:
+    """Write `hashes.json` of the files that lie there, and `signature.json` where there is a key to sign with.
+
+    Raises:
+        UsageError: `LIGHTLOOP_SIGN_KEY` names no private Ed25519 key.
+    """
+    write_json(folder / HASHES, hash_files(folder))
+    if sign:
+        sign_bundle(folder)
+
+
+def _noise(size: int, seed: int) -> pa.Table:
+    """What a generator is asked: drawn, and no record of anybody."""
+    drawn = np.random.default_rng(seed).standard_normal((GOLDEN_MOST, size)).astype(np.float32)
+    return pa.table({"noise": pa.array(drawn.astype(np.float64).tolist(), pa.list_(pa.float64()))})
 
 
 def describe(model: Model, graph: onnx.ModelProto, data_version: str | None) -> Manifest:
@@ -101,7 +182,8 @@ def describe(model: Model, graph: onnx.ModelProto, data_version: str | None) -> 
         data_version=data_version,
         opset=OPSET,
         libraries={name: version(name).partition("+")[0] for name in WRITERS},
-        config=config.model_dump(mode="json"),
+        # How a model is served is no property of it, and how it was made smaller stands in `compression`.
+        config=config.model_dump(mode="json", exclude={"serve", "compress"}),
     )
 
 

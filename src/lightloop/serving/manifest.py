@@ -18,15 +18,19 @@ from lightloop.data.tabular.input import TabularInput
 from lightloop.data.text.input import TextInput
 from lightloop.errors import LightloopError
 
-FORMAT: Final = 2
-# Formats that are read: 1 knew no calibration, its answer is the most probable class.
-READ: Final = (1, 2)
+FORMAT: Final = 3
+# Formats that are read: 1 knew no calibration, its answer is the most probable class; 2 has neither golden records nor
+# what novelty and warnings need.
+READ: Final = (1, 2, 3)
 GRAPH = "model.onnx"
 WEIGHTS = "model.safetensors"
 MANIFEST = "bundle.json"
 HASHES = "hashes.json"
 PREPROCESSING = "preprocessing"
 EXPLANATION = "explanation.npz"
+GOLDEN = "golden.json"
+NOVELTY = "novelty.npz"
+SIGNATURE = "signature.json"
 # Told apart by `kind`.
 AnyInput = Annotated[ImageInput | TabularInput | TextInput | SeriesInput | NoiseInput, Field(discriminator="kind")]
 ANEW = "run `lightloop run` to make it anew, or fetch it again"
@@ -60,6 +64,41 @@ class Explaining(_Frozen):
     file: str | None = None
 
 
+class Detecting(_Frozen):
+    """How the bundle tells records that are unlike the training records; see `serving.novelty`.
+
+    Attributes:
+        method: how far from them a record is.
+        parts: what of a record and of its answer is looked at.
+        level: the share of records like the validation records that are called novel.
+        n: validation records that p-values are of.
+        file: that holds the reference, beside the manifest.
+    """
+
+    method: Literal["neighbours"] = "neighbours"
+    parts: tuple[str, ...] = ()
+    level: float
+    n: int
+    file: str = NOVELTY
+
+
+class Ranges(_Frozen):
+    """What the training records were like, beyond what `input` says; None where it does not apply.
+
+    Attributes:
+        widths, heights: least and greatest of images, in pixels.
+        unknown: the share of unknown tokens that one text in a hundred exceeds.
+        gaps: the greatest share of missing steps in a window.
+        values: the range of the values of series.
+    """
+
+    widths: tuple[int, int] | None = None
+    heights: tuple[int, int] | None = None
+    unknown: float | None = None
+    gaps: float | None = None
+    values: tuple[float, float] | None = None
+
+
 class Manifest(_Frozen):
     """`bundle.json`: all that is to be known of a bundle besides its weights.
 
@@ -75,16 +114,20 @@ class Manifest(_Frozen):
         input: schema of a raw record; its `feeds` are the graph's inputs.
         files: of the preprocessing, which lie in the folder `preprocessing/`, such as a tokenizer.
         explaining: what the bundle holds to explain its answers; None where it can't.
+        novelty: what it holds to tell records that are unlike the training records; None where it can't.
+        ranges: what the training records were like; None where nothing is known.
+        compression: what was done to the trained network, as config.compression.Step; empty where it is released as
+            it is. Such a bundle has no `model.safetensors`: its graph is all there is of the weights.
         outputs: schemas of the graph's outputs.
         parameters: number of trained weights.
         data_version: what DVC calls the data set that the model was trained on, or None where it is not versioned.
         opset: of the graph's operators, as ONNX counts them.
         libraries: versions of what wrote the files.
-        config: of the run that trained the model, as `config.compose.validate_config` takes it. Plain data, so that
-            an old bundle still answers when the config's schema has moved on.
+        config: of the run that trained the model, without `serve`, as `config.compose.validate_config` takes it. Plain
+            data, so that an old bundle still answers when the config's schema has moved on.
     """
 
-    format: Literal[1, 2]
+    format: Literal[1, 2, 3]
     name: str
     modality: str
     problem: str
@@ -94,6 +137,9 @@ class Manifest(_Frozen):
     input: AnyInput
     files: tuple[str, ...] = ()
     explaining: Explaining | None = None
+    novelty: Detecting | None = None
+    ranges: Ranges | None = None
+    compression: tuple[dict[str, Any], ...] = ()
     outputs: tuple[Output, ...]
     parameters: int
     data_version: str | None
@@ -129,9 +175,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a bundle but `hashes.json` itself, by path relative to `folder`, sorted."""
+    """SHA-256 of every file of a bundle but `hashes.json` itself and its signature, by path in `folder`, sorted."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: _sha256(files[name]) for name in sorted(files) if name != HASHES}
+    return {name: _sha256(files[name]) for name in sorted(files) if name not in (HASHES, SIGNATURE)}
 
 
 def verify_bundle(folder: Path) -> str:
@@ -151,7 +197,7 @@ def verify_bundle(folder: Path) -> str:
     recorded = _read_json(folder / HASHES)
     found = hash_files(folder)
     wrong = {
-        "missing from": sorted(({GRAPH, WEIGHTS, MANIFEST} | recorded.keys()) - found.keys()),
+        "missing from": sorted(({GRAPH, MANIFEST} | recorded.keys()) - found.keys()),
         "not listed in hashes.json of": sorted(found.keys() - recorded.keys()),
         "changed in": sorted(name for name in recorded.keys() & found.keys() if recorded[name] != found[name]),
     }

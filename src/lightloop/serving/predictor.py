@@ -3,8 +3,7 @@
 Shapes: N records, C channels, H height, W width, K classes.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -15,49 +14,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lightloop.data.inputs import Feeds
+from lightloop.data.text.input import TextInput
 from lightloop.errors import LightloopError
+from lightloop.serving.golden import Golden, read_golden
 from lightloop.serving.manifest import ANEW, GRAPH, PREPROCESSING, Manifest, read_manifest, verify_bundle
+from lightloop.serving.novelty import Reference, read_reference
+from lightloop.serving.predictions import AnyPrediction, Novelty, NumberPrediction, Prediction, Sample, Scored
+from lightloop.serving.ranges import sizes_of, warnings_of
+from lightloop.serving.records import Records, to_table
+from lightloop.serving.signature import check_signature
 
 ort.disable_telemetry_events()
 WARNINGS_OFF = 3
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """The answer for one record, a class.
-
-    Attributes:
-        label: the class that the bundle's rule decides for: mostly the most probable one, else what its threshold or
-            costs say; of equal ones the first in the order of the classes.
-        probability: of that class, 0 to 1.
-        probabilities: of every class, in the order of the predictor's `classes`.
-        possible: the classes that the truth is among, with the chance that `level` says; all where nothing is known.
-        level: of the conformal set; None where the bundle has none.
-        abstains: whether the model would rather leave the record to a person.
-    """
-
-    label: str
-    probability: float
-    probabilities: tuple[float, ...]
-    possible: tuple[str, ...] = ()
-    level: float | None = None
-    abstains: bool = False
-
-
-@dataclass(frozen=True)
-class NumberPrediction:
-    """The answer for one record, one or several numbers in the target's unit.
-
-    Attributes:
-        values: H numbers.
-        intervals: for each the two ends between which the truth is, with the chance that `level` says; None for an end
-            of which nothing is known.
-        level: of the conformal intervals; None where the bundle has none.
-    """
-
-    values: tuple[float, ...]
-    intervals: tuple[tuple[float | None, float | None], ...]
-    level: float | None = None
+__all__ = ["Novelty", "NumberPrediction", "Prediction", "Predictor", "Sample", "Scored"]
 
 
 class Predictor:
@@ -69,6 +39,7 @@ class Predictor:
         digest: SHA-256 that stands for all files of the bundle.
         files: of the preprocessing, by name.
         background: what `serving.explainer` compares records with, by name; empty where it needs nothing.
+        golden: records with the answers that were released.
     """
 
     def __init__(
@@ -77,28 +48,43 @@ class Predictor:
         manifest: Manifest,
         files: Mapping[str, bytes],
         digest: str,
+        *,
         background: Mapping[str, NDArray[Any]] | None = None,
+        golden: Golden | None = None,
+        reference: Reference | None = None,
     ) -> None:
         self._session = session
         self.files = files
         self.background = background or {}
+        self.golden = golden or Golden()
+        self.reference = reference
         self.manifest = manifest
+        # Asked for each batch: worked out once.
+        self._expected = {name: (np.dtype(kind), shape) for name, (kind, shape) in manifest.input.feeds.items()}
         self.classes = manifest.classes
         self.digest = digest
 
     @classmethod
-    def load(cls, folder: Path, *, threads: int = 1) -> "Predictor":
+    def load(
+        cls, folder: Path, *, threads: int = 1, public_key: Path | None = None, unsigned: bool = False
+    ) -> "Predictor":
         """Verify and open a bundle.
 
         Args:
             folder: of the bundle, as the export stage writes it.
             threads: that work on one batch. With one, many predictors share a machine without getting in each
                 other's way; more answer a single large batch faster.
+            public_key: that the bundle must be signed with; default: the file that the environment variable
+                `LIGHTLOOP_PUBLIC_KEY` names. Without any, signatures are not looked at.
+            unsigned: look at none in any case: for who makes the bundle and signs it last.
 
         Raises:
-            LightloopError: a file is changed, missing or extra; or the graph is not what the manifest says.
+            LightloopError: a file is changed, missing or extra; or the graph is not what the manifest says; or the
+                bundle is not signed with the key.
         """
         digest = verify_bundle(folder)
+        if not unsigned:
+            check_signature(folder, public_key)
         manifest = read_manifest(folder)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -113,7 +99,112 @@ class Predictor:
             raise LightloopError(f"{folder / GRAPH} does not open ({reason}): {ANEW}") from None
         _check_graph(session, manifest, folder)
         files = {name: (folder / PREPROCESSING / name).read_bytes() for name in manifest.files}
-        return cls(session, manifest, files, digest, _read_background(folder, manifest))
+        return cls(
+            session,
+            manifest,
+            files,
+            digest,
+            background=_read_background(folder, manifest),
+            golden=read_golden(folder),
+            reference=read_reference(folder, manifest),
+        )
+
+    def table(self, records: Records) -> pa.Table:
+        """Records in any form as a table; see `serving.records.to_table`."""
+        return to_table(self.manifest, records)
+
+    def predict(self, records: Records) -> list[AnyPrediction]:
+        """The answer for each record, in any of the forms that `serving.records.to_table` takes.
+
+            Predictor.load(Path("artifacts/bundle")).predict([Path("shoe.png").read_bytes()])
+
+        Returns:
+            A `Prediction` of classes, a `NumberPrediction` of numbers or a `Sample` of a generator for each, in order.
+
+        Raises:
+            RefusedError: a record is not as the manifest's input says.
+            UsageError: it is no list of records.
+        """
+        return self.told(self.score(self.table(records)))
+
+    def score(self, table: pa.Table, batch_size: int = 256) -> Scored:
+        """What is to be said of each record of a table, as arrays.
+
+        Raises:
+            RefusedError: a record is not as the manifest's input says.
+        """
+        schema, longer_N = self.manifest.input, None
+        # Before anything is decoded: a small file can hold a huge image.
+        sizes = sizes_of(schema, table)
+        if isinstance(schema, TextInput):
+            feeds, longer_N = schema.encode_told(table, self.files)
+        else:
+            feeds = schema.encode(table, self.files)
+        warnings = warnings_of(self.manifest, table, feeds, sizes=sizes, longer_N=longer_N)
+        return self.judged(feeds, warnings, batch_size)
+
+    def judged(self, feeds: Feeds, warnings: list[tuple[str, ...]], batch_size: int = 256) -> Scored:
+        """What is to be said of encoded records, about which there are some warnings already; see `score`."""
+        answers = self.run(feeds, batch_size)
+        novelty = self.reference.judge(feeds, answers) if self.reference else None
+        codes = sets = abstains = ends = None
+        match self.manifest.answer:
+            case "probabilities":
+                p_NK = answers["probabilities"]
+                codes, sets, abstains = self.decide(p_NK), self.sets(p_NK), self.abstains(p_NK)
+            case "prediction":
+                ends = self.intervals(answers)
+        return Scored(answers, codes, sets, abstains, ends, novelty, warnings)
+
+    def told(self, scored: Scored) -> list[AnyPrediction]:
+        """The dataclasses of `predict`."""
+        level, novelties = self.level, self._novelties(scored)
+        if scored.codes is not None and scored.sets is not None and scored.abstains is not None:
+            rows = zip(
+                scored.answers["probabilities"].tolist(),
+                scored.codes.tolist(),
+                scored.sets.tolist(),
+                scored.abstains.tolist(),
+                novelties,
+                scored.warnings,
+                strict=True,
+            )
+            return [
+                Prediction(
+                    self.classes[code],
+                    row[code],
+                    tuple(row),
+                    tuple(name for name, inside in zip(self.classes, possible, strict=True) if inside),
+                    level,
+                    abstains,
+                    novelty,
+                    warnings,
+                )
+                for row, code, possible, abstains, novelty, warnings in rows
+            ]
+        if scored.ends is not None:
+            numbers = zip(
+                scored.answers["prediction"].tolist(), scored.ends.tolist(), novelties, scored.warnings, strict=True
+            )
+            return [
+                NumberPrediction(
+                    tuple(values),
+                    tuple((low if isfinite(low) else None, high if isfinite(high) else None) for low, high in ends),
+                    level,
+                    novelty,
+                    warnings,
+                )
+                for values, ends, novelty, warnings in numbers
+            ]
+        images = scored.answers[self.manifest.answer]
+        return [Sample(image, warnings) for image, warnings in zip(images, scored.warnings, strict=True)]
+
+    def _novelties(self, scored: Scored) -> list[Novelty | None]:
+        if scored.novelty is None or self.manifest.novelty is None:
+            return [None] * len(scored.warnings)
+        level = self.manifest.novelty.level
+        scores, p_values = scored.novelty
+        return [Novelty(score, p, p <= level) for score, p in zip(scores.tolist(), p_values.tolist(), strict=True)]
 
     def answers(self, table: pa.Table, batch_size: int = 256) -> dict[str, NDArray[Any]]:
         """The answers to raw records by name, (N, ...) each, in the order of the records.
@@ -145,6 +236,9 @@ class Predictor:
         if batch_size < 1:
             raise LightloopError(f"batch_size is {batch_size}: expected 1 or more")
         names = [output.name for output in self.manifest.outputs]
+        if 0 < records <= batch_size:
+            whole = self._session.run(names, {name: np.ascontiguousarray(values) for name, values in feeds.items()})
+            return dict(zip(names, whole, strict=True))
         parts = []
         # No records are one empty batch, so that the answers have their shapes.
         for start in range(0, max(records, 1), batch_size):
@@ -155,16 +249,17 @@ class Predictor:
 
     def _checked(self, feeds: Feeds) -> int:
         """The number of records of feeds that fit."""
-        expected = self.manifest.input.feeds
+        expected = self._expected
         if feeds.keys() != expected.keys():
             raise LightloopError(f"inputs are {', '.join(feeds)}: this bundle expects {', '.join(expected)}")
         for name, (dtype, shape) in expected.items():
             values = feeds[name]
-            if not isinstance(values, np.ndarray) or values.dtype.name != dtype:
+            if not isinstance(values, np.ndarray) or values.dtype != dtype:
                 came = getattr(values, "dtype", type(values).__name__)
                 raise LightloopError(f"{name} is {came}: expected a NumPy array of {dtype}")
-            fits = values.ndim == len(shape) and all(
-                wanted in (None, came) for wanted, came in zip(shape, values.shape, strict=True)
+            fits = values.shape[1:] == shape[1:] or (
+                values.ndim == len(shape)
+                and all(wanted in (None, came) for wanted, came in zip(shape, values.shape, strict=True))
             )
             if not fits:
                 words = ", ".join("N" if number is None else str(number) for number in shape)
@@ -174,55 +269,25 @@ class Predictor:
             raise LightloopError(f"inputs have different numbers of records ({sizes}): expected the same")
         return next(iter(sizes.values()))
 
-    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """The answer for each encoded image (PNG, JPEG and whatever else Pillow reads), of any size and colour.
-
-        Raises:
-            RefusedError: an image does not decode.
-        """
-        return self.classify(pa.table({"image": pa.array(images, pa.large_binary())}))
-
     def classify(self, table: pa.Table) -> list[Prediction]:
-        """The class of each raw record, with how sure it is.
+        """As `predict` of a table, for a bundle that answers classes.
 
         Raises:
             RefusedError: a record is not as the manifest's input says.
             LightloopError: the bundle answers no classes.
         """
-        p_NK = self._answered(table, "probabilities")["probabilities"]
-        codes_N, sets_NK, abstains_N = self.decide(p_NK), self.sets(p_NK), self.abstains(p_NK)
-        level = self.level
-        return [
-            Prediction(
-                self.classes[code],
-                row[code],
-                tuple(row),
-                tuple(name for name, inside in zip(self.classes, possible, strict=True) if inside),
-                level,
-                abstains,
-            )
-            for row, code, possible, abstains in zip(
-                p_NK.tolist(), codes_N.tolist(), sets_NK.tolist(), abstains_N.tolist(), strict=True
-            )
-        ]
+        self._expect("probabilities")
+        return [one for one in self.told(self.score(table)) if isinstance(one, Prediction)]
 
     def forecast(self, table: pa.Table) -> list[NumberPrediction]:
-        """The numbers of each raw record, with their intervals.
+        """As `predict` of a table, for a bundle that answers numbers.
 
         Raises:
             RefusedError: a record is not as the manifest's input says.
             LightloopError: the bundle answers no numbers.
         """
-        answers = self._answered(table, "prediction")
-        ends_NH2, level = self.intervals(answers), self.level
-        return [
-            NumberPrediction(
-                tuple(values),
-                tuple((low if isfinite(low) else None, high if isfinite(high) else None) for low, high in ends),
-                level,
-            )
-            for values, ends in zip(answers["prediction"].tolist(), ends_NH2.tolist(), strict=True)
-        ]
+        self._expect("prediction")
+        return [one for one in self.told(self.score(table)) if isinstance(one, NumberPrediction)]
 
     @property
     def level(self) -> float | None:
@@ -250,10 +315,9 @@ class Predictor:
         """Whether the model would rather leave a record to a person (N,)."""
         return self.manifest.rules.abstains(probabilities_NK)
 
-    def _answered(self, table: pa.Table, wanted: str) -> dict[str, NDArray[Any]]:
+    def _expect(self, wanted: str) -> None:
         if self.manifest.answer != wanted:
             raise LightloopError(f"this bundle answers {self.manifest.answer}, not {wanted}: ask it by `answers`")
-        return self.answers(table)
 
 
 def _read_background(folder: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:

@@ -120,7 +120,7 @@ def test_it_learns_what_words_tell(finished):
 @pytest.mark.slow
 def test_the_bundle_answers_as_the_checkpoint_whatever_the_text_and_the_batch(finished):
     assert read_json(finished.parity)["max_difference"] < 1e-5
-    predictor, model = Predictor.load(finished.bundle), load_model(finished.checkpoint)
+    predictor, model = Predictor.load(finished.exported), load_model(finished.checkpoint)
     odd = [
         "",
         " ",

@@ -21,6 +21,10 @@ from lightloop.data.files import read_table, where_is
 from lightloop.errors import LightloopError, RefusedError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+# Forms that are read. Pillow knows more, among them PostScript, which it hands to another program.
+FORMS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
+# So many images are decoded before threads would have started.
+ALONE = 4
 SCHEMA = pa.schema([("id", pa.string()), ("image", pa.large_binary()), ("label", pa.string())])
 
 
@@ -94,15 +98,25 @@ def decode_image(encoded: bytes, size: tuple[int, int], channels: int) -> NDArra
         [[[255, 255], [255, 255]]]
     """
     try:
-        with Image.open(io.BytesIO(encoded)) as opened:
-            image = opened.convert("L" if channels == 1 else "RGB")
+        with Image.open(io.BytesIO(encoded), formats=FORMS) as opened:
+            return to_pixels(opened, size, channels)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise RefusedError(f"an image of {len(encoded)} bytes does not decode ({error})") from None
+        raise RefusedError(f"an image of {len(encoded)} bytes does not decode ({why_not(error)})") from None
+
+
+def to_pixels(opened: Image.Image, size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
+    """An opened image as pixels; see `decode_image`."""
+    image = opened.convert("L" if channels == 1 else "RGB")
     height, width = size
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(image, dtype=np.uint8)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def why_not(error: Exception) -> str:
+    """What Pillow says, but for the place in memory of an image of a form that it does not know."""
+    return "no known form of image" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 def decode_images(encoded: Sequence[bytes | None], size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
@@ -120,6 +134,10 @@ def decode_images(encoded: Sequence[bytes | None], size: tuple[int, int], channe
     def decode(row: int) -> None:
         pixels[row] = decode_image(images[row], size, channels)
 
+    if len(encoded) <= ALONE:
+        for row in range(len(encoded)):
+            decode(row)
+        return pixels
     with ThreadPoolExecutor(max_workers=4) as pool:
         for _ in pool.map(decode, range(len(encoded)), chunksize=256):
             pass

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lightloop.data.inputs import Feeds, RecordInput
 from lightloop.data.text.tokenizer import FILE, tokenizer_of
@@ -44,11 +45,20 @@ class TextInput(RecordInput):
         return {"ids": ("int64", (None, None))}
 
     def encode(self, table: pa.Table, files: Mapping[str, bytes]) -> Feeds:
-        rows = [self.cut(ids) for ids in self.token_ids(texts_of(table), files)]
+        return self.encode_told(table, files)[0]
+
+    def encode_told(self, table: pa.Table, files: Mapping[str, bytes]) -> tuple[Feeds, NDArray[np.bool_]]:
+        """As `encode`, with whether each text (N,) is longer than what is read of it."""
+        texts = texts_of(table)
+        rows: list[list[int]] = []
+        longer_N = np.zeros(len(texts), dtype=np.bool_)
+        for row, ids in enumerate(self.token_ids(texts, files)):
+            longer_N[row] = len(ids) > self.max_length or self.reach(texts[row]) != texts[row]
+            rows.append(self.cut(ids))
         ids_NT = np.full((len(rows), max(map(len, rows), default=1)), PADDING, dtype=np.int64)
         for row, ids in enumerate(rows):
             ids_NT[row, : len(ids)] = ids
-        return {"ids": ids_NT}
+        return {"ids": ids_NT}, longer_N
 
     def token_ids(self, texts: list[str], files: Mapping[str, bytes]) -> Iterator[list[int]]:
         """All tokens of each text, not cut; at least one."""
