@@ -1,0 +1,1 @@
+"""Batch scoring: files of records in, files of predictions out. No torch."""
