@@ -67,6 +67,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, small_config: Config) -> 
     from lightloop.release.champion import write_champion
     from lightloop.stages.audit import audit
     from lightloop.stages.calibrate import calibrate
+    from lightloop.stages.compress import compress
     from lightloop.stages.evaluate import evaluate
     from lightloop.stages.explain import explain
     from lightloop.stages.export import export
@@ -87,6 +88,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, small_config: Config) -> 
     audit(small_config, project)
     explain(small_config, project)
     export(small_config, project)
+    compress(small_config, project)
     gate(small_config, project, fail=False)
     report(small_config, project)
     return project

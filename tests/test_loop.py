@@ -22,7 +22,19 @@ from lightloop.loop import read_pipeline
 from lightloop.project import Project
 
 pytestmark = pytest.mark.slow
-STAGES = ["validate", "folds", "train", "calibrate", "evaluate", "audit", "explain", "export", "gate", "report"]
+STAGES = [
+    "validate",
+    "folds",
+    "train",
+    "calibrate",
+    "evaluate",
+    "audit",
+    "explain",
+    "export",
+    "compress",
+    "gate",
+    "report",
+]
 
 
 def test_a_fresh_clone_runs_every_stage_and_says_what_came_of_it(ran: Project):

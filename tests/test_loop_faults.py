@@ -84,7 +84,7 @@ def test_training_that_diverges_is_one_sentence(copy: Project):
     assert evidence(copy) == before
 
 
-@pytest.mark.parametrize("stage", ["train", "evaluate", "explain", "export"])
+@pytest.mark.parametrize("stage", ["train", "evaluate", "explain", "export", "compress"])
 def test_a_disk_that_is_full_is_one_sentence(copy: Project, stage: str):
     if command(copy.root, "unshare", "--mount", "--map-root-user", "true").returncode:
         pytest.skip("this machine does not let us mount a small disk")

@@ -195,12 +195,34 @@ class Project:
     # export
 
     @property
-    def bundle(self) -> Path:
-        return self.root / "artifacts" / "bundle"
+    def exported(self) -> Path:
+        """The bundle of the network as it was trained."""
+        return self.root / "artifacts" / "exported"
 
     @property
     def parity(self) -> Path:
         return self.root / "artifacts" / "parity.json"
+
+    # compress
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle that is judged, registered and served: the exported one, or a smaller one that answers as well."""
+        return self.root / "artifacts" / "bundle"
+
+    @property
+    def compression(self) -> Path:
+        """What each way to make the bundle smaller costs, and which was taken."""
+        return self.root / "artifacts" / "compression.json"
+
+    @property
+    def compression_speed(self) -> Path:
+        """How long each takes, on which kind of processor: a measurement, so that no two runs write the same."""
+        return self.root / "artifacts" / "compression_speed.json"
+
+    def released(self) -> "Project":
+        """The same project, whose evidence of the evaluate stage is that of a compressed bundle's own answers."""
+        return _Compressed(self.root)
 
     # gate
 
@@ -226,6 +248,13 @@ class Project:
     def champion_folds(self) -> Path:
         """What came of the champion's folds, as its commit has it; missing where it has none."""
         return self.root / "artifacts" / "champion" / "folds.json"
+
+    # register
+
+    @property
+    def sbom(self) -> Path:
+        """The bill of materials of the bundle that was registered last (CycloneDX)."""
+        return self.root / "artifacts" / "sbom.json"
 
     # report
 
@@ -276,3 +305,12 @@ class Project:
     def relative(self, path: Path) -> str:
         """`path` as people type it, relative to the project."""
         return path.relative_to(self.root).as_posix()
+
+
+@dataclass(frozen=True)
+class _Compressed(Project):
+    """See `Project.released`; an empty folder where what was exported is released."""
+
+    @property
+    def evaluation(self) -> Path:
+        return self.root / "artifacts" / "compressed"

@@ -40,6 +40,9 @@ def print_summary(project: Project, seconds: dict[str, float]) -> None:
     if gain:
         table.add_row("simpler model", gain.sentence)
     table.add_row("audit", _audit(project))
+    compression = read_json(project.compression)
+    if compression["applies"]:
+        table.add_row("compression", _compression(compression))
     table.add_row("gate", _gate(verdict))
     table.add_row("report", str(project.reports / "index.html"))
     if verdict["verdict"] == "accepted":
@@ -78,6 +81,18 @@ def _audit(project: Project) -> str:
     share = doubted.get("estimated_share")
     parts += [f"{share['value']:.1%} of labels doubted"] if share else []
     return "; ".join(parts) or str(found["why"])
+
+
+def _compression(content: dict[str, Any]) -> str:
+    """What was released, and what that cost."""
+    row = next(row for row in content["candidates"] if row["chosen"])
+    tried = f"of {len(content['candidates']) - 1} ways tried"
+    if not row["steps"]:
+        return f"none {tried} is smaller and answers as well: the network is released as it was trained"
+    network, title = content["candidates"][0], METRICS[content["metric"]].title
+    before, after = (one["bytes"]["graph"] / 1e3 for one in (network, row))
+    was, now = (_number(one["test"]["metric"]["value"]) for one in (network, row))
+    return f"{row['name']} {tried}: {before:,.0f} to {after:,.0f} kB, {title} {now} instead of {was}"
 
 
 def _gate(verdict: dict[str, Any]) -> str:

@@ -34,7 +34,7 @@ def forbid_fetching(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> str:
         raise LightloopError("DVC was asked")
 
-    monkeypatch.setattr(champion_module, "dvc", fail)
+    monkeypatch.setattr(champion_module, "fetch_bundle", fail)
 
 
 def test_fresh_clone_gets_the_bundle_that_was_judged(released: Project, fetched: Project) -> None:

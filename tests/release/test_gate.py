@@ -310,3 +310,38 @@ def test_a_measured_time_is_in_no_file() -> None:
         judge(CONFIG, evidence(service=Service(milliseconds, 1)), seed=0).as_json() for milliseconds in (3.0, 4.0)
     )
     assert slow == slower
+
+
+def shrunk(low: float | None, value: float | None = -0.004, chosen: str = "static_int8") -> dict[str, Any]:
+    """What compression.json says of a bundle that was chosen."""
+    difference = {"value": value, "low": low, "high": 0.002}
+    rows = [
+        {"name": "float", "bytes": {"graph": 400}, "test": {"difference": {"value": 0.0, "low": 0.0, "high": 0.0}}},
+        {"name": "static_int8", "bytes": {"graph": 100}, "test": {"difference": difference}},
+    ]
+    return {
+        "applies": True,
+        "chosen": chosen,
+        "metric": "accuracy",
+        "max_loss": 0.01,
+        "source": "config gate.margin",
+        "size": "graph",
+        "candidates": rows,
+    }
+
+
+@pytest.mark.parametrize(("low", "passed"), [(-0.009, True), (-0.01, True), (-0.011, False), (None, False)])
+def test_a_smaller_bundle_may_lose_so_much_and_doubt_refuses(low: float | None, passed: bool) -> None:
+    verdict = judge(CONFIG, evidence(compression=shrunk(low, value=None if low is None else -0.004)), seed=0)
+    (check,) = [check for check in verdict.checks if check.name == "compression"]
+    assert (check.passed, verdict.accepted) == (passed, passed)
+    assert check.threshold == -0.01
+    assert check.source == "config gate.margin"
+    assert (check.figures["way"], check.figures["times smaller"]) == ("static_int8", 4.0)
+    assert "static int8, 4 times smaller" in check.message
+
+
+def test_what_is_released_as_it_was_trained_is_not_asked_what_it_lost() -> None:
+    for found in ({"applies": False, "why": "compress=none"}, shrunk(-1.0, chosen="float")):
+        verdict = judge(CONFIG, evidence(compression=found), seed=0)
+        assert "compression" not in [check.name for check in verdict.checks]

@@ -66,6 +66,7 @@ def test_the_release_commit_holds_only_outputs_of_the_loop(released: Project) ->
     names = git(released.root, "show", "--name-only", "--format=%s", "HEAD").split("\n")
     assert names[0] == "Release v0.1.0 of the model: gate accepted"
     assert {name.split("/")[0] for name in names[1:] if name} == {"artifacts", "dvc.lock", "storage"}
+    assert "artifacts/sbom.json" in names
 
 
 @pytest.mark.slow

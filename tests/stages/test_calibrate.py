@@ -21,8 +21,10 @@ from lightloop.evaluation.evidence import decision_of, matrix, read_predictions
 from lightloop.evaluation.problem import problem_of
 from lightloop.files import read_json
 from lightloop.project import Project
+from lightloop.serving.manifest import FORMAT
 from lightloop.serving.predictor import Predictor
 from lightloop.stages.calibrate import calibrate
+from lightloop.stages.compress import compress
 from lightloop.stages.evaluate import evaluate
 from lightloop.stages.export import export
 from lightloop.tasks.checkpoint import build_network, checkpoint_extras, load_model
@@ -37,6 +39,7 @@ def ran(root: Path, name: str, *overrides: str) -> tuple[Config, Project]:
     calibrate(config, project)
     evaluate(config, project)
     export(config, project)
+    compress(config, project)
     return config, project
 
 
@@ -115,6 +118,7 @@ def test_the_default_keeps_the_most_probable_class_and_the_same_bytes(tmp_path: 
     calibrate(config, project)
     evaluate(config, project)
     export(config, project)
+    compress(config, project)
     assert before == {path: path.read_bytes() for path in files}
     parts = read_json(project.uncertainty)["disagreement"]
     assert (parts["source"], parts["answers"]) == ("dropout", 10)
@@ -154,6 +158,7 @@ def series(root: Path, loss: dict) -> tuple[Config, Project]:
     calibrate(config, project)
     evaluate(config, project)
     export(config, project)
+    compress(config, project)
     return config, project
 
 
@@ -224,7 +229,7 @@ def test_a_network_that_answers_no_numbers_is_refused(tmp_path: Path):
 
 def test_the_bundle_of_the_finished_project_says_how_sure_it_is(finished: Project):
     manifest = json.loads((finished.bundle / "bundle.json").read_text())
-    assert manifest["format"] == 2
+    assert manifest["format"] == FORMAT
     assert manifest["calibration"] == read_json(finished.calibration)["released"]
     images = pq.read_table(finished.root / "data/fashion/test.parquet")["image"].to_pylist()
     found = Predictor.load(finished.bundle).predict([image["bytes"] for image in images])

@@ -42,20 +42,20 @@ def test_parity_is_recorded_and_small(finished: Project) -> None:
     assert parity["n"] == 100
     assert 0 <= parity["max_difference"] < 1e-5
     assert parity["different_predictions"] == 0
-    assert parity["onnx_bytes"] == (finished.bundle / "model.onnx").stat().st_size
-    assert parity["bundle_bytes"] == sum(path.stat().st_size for path in finished.bundle.iterdir())
+    assert parity["onnx_bytes"] == (finished.exported / "model.onnx").stat().st_size
+    assert parity["bundle_bytes"] == sum(path.stat().st_size for path in finished.exported.iterdir())
 
 
 def test_bundle_answers_the_test_records_as_evaluate_did(finished: Project) -> None:
     images = pq.read_table(finished.root / "data/fashion/test.parquet")["image"].to_pylist()
-    found = Predictor.load(finished.bundle).predict([image["bytes"] for image in images])
+    found = Predictor.load(finished.exported).predict([image["bytes"] for image in images])
     told = pq.read_table(finished.predictions)
     assert [prediction.label for prediction in found] == told["prediction"].to_pylist()
 
 
 def test_export_again_gives_the_same_bytes(evaluated: Project, finished: Project, small_config: Config) -> None:
     export(small_config, evaluated)
-    assert verify_bundle(evaluated.bundle) == verify_bundle(finished.bundle)
+    assert verify_bundle(evaluated.exported) == verify_bundle(finished.exported)
     assert evaluated.parity.read_bytes() == finished.parity.read_bytes()
 
 
@@ -73,7 +73,7 @@ def test_missing_or_damaged_inputs(evaluated: Project, small_config: Config) -> 
     evaluated.checkpoint.unlink()
     with pytest.raises(LightloopError, match=r"model\.ckpt is missing"):
         export(small_config, evaluated)
-    assert not evaluated.bundle.exists()
+    assert not evaluated.exported.exists()
 
 
 def test_predictions_of_other_records_are_refused(evaluated: Project, small_config: Config) -> None:

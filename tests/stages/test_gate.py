@@ -64,6 +64,7 @@ def write_evidence(project: Project, config: Config) -> None:
     estimates = {name: {"value": value, "low": value, "high": value} for name, value in _metrics(accuracy).items()}
     write_json(project.metrics, {"n": len(test), "metrics": estimates})
     write_json(project.slices, {"applies": True, "rows": []})
+    write_json(project.compression, {"applies": False, "why": "compress=none"})
     write_json(project.parity, {"n": len(test), "max_difference": 0.0, "different_predictions": 0})
     write_json(project.validation_result, {"success": True, "suite": "fashion", "checks": []})
     write_json(project.explanation_result, {"methods": {"grad_cam": {"trusted": True}}})

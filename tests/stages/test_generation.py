@@ -18,6 +18,7 @@ from lightloop.project import Project
 from lightloop.release.champion import write_champion
 from lightloop.serving.predictor import Predictor
 from lightloop.stages.calibrate import calibrate
+from lightloop.stages.compress import compress
 from lightloop.stages.evaluate import evaluate
 from lightloop.stages.explain import explain
 from lightloop.stages.export import export
@@ -42,7 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
     config = tiny_config(project, *LONGER)
     write_params(project, config)
     write_champion(project)
-    for stage in (validate, train, calibrate, evaluate, explain, export):
+    for stage in (validate, train, calibrate, evaluate, explain, export, compress):
         stage(config, project)
     gate(config, project, fail=False)
     report(config, project)

@@ -22,6 +22,7 @@ QUANTILES = {"name": "quantile", "levels": [0.1, 0.5, 0.9]}
 @pytest.mark.slow
 def test_a_forecast_goes_through_the_whole_loop(tmp_path):
     from lightloop.stages.calibrate import calibrate
+    from lightloop.stages.compress import compress
     from lightloop.stages.evaluate import evaluate
     from lightloop.stages.explain import explain
     from lightloop.stages.export import export
@@ -50,7 +51,7 @@ def test_a_forecast_goes_through_the_whole_loop(tmp_path):
         subprocess.run(command, cwd=tmp_path, check=True)
     write_params(project, config)
     write_champion(project)
-    for stage in (validate, train, calibrate, evaluate, explain, export):
+    for stage in (validate, train, calibrate, evaluate, explain, export, compress):
         stage(config, project)
     gate(config, project, fail=False)
     report(config, project)

@@ -37,6 +37,7 @@ NOT_TRAINED = {
     "card": "is text for people",
     "audit": "looks at the data and at trained models",
     "explain": "asks a trained model",
+    "compress": "makes a trained model smaller: tests/compression",
     "gate": "judges a trained model",
     "calibration": "comes after the training",
     "decision": "comes after the training",

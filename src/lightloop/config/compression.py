@@ -1,10 +1,12 @@
 """Making the bundle smaller: which ways are tried, what they may cost. `configs/compress/`."""
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from lightloop.config.base import Count, Fraction, Frozen, NotNegative, Positive
+from lightloop.config.students import student_network
 
 if TYPE_CHECKING:
     from lightloop.config.schema import Config
@@ -135,7 +137,7 @@ class Compress(Frozen):
     name: Literal["quick", "full"]
     methods: Annotated[dict[str, Annotated[tuple[Step, ...], Field(min_length=1)]], Field(min_length=1)]
     max_loss: NotNegative | None = None
-    size: Literal["graph", "bundle"] = "bundle"
+    size: Literal["graph", "bundle"] = "graph"
     rounds: Count = 40
     edge_megabytes: Positive = 10.0
 
@@ -151,8 +153,12 @@ class Compress(Frozen):
     @classmethod
     def _ordered(cls, methods: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
         for name, steps in methods.items():
+            if not re.fullmatch(r"[\w-]+", name):
+                raise ValueError(f"compress.methods has a method {name!r}: name it by letters, digits, _ and -")
             if name == "float":
-                raise ValueError("compress.methods has a method 'float', which is the network itself: call it otherwise")
+                raise ValueError(
+                    "compress.methods has a method 'float', which is the network itself: call it otherwise"
+                )
             words = [step.name for step in steps]
             graph = [place for place, word in enumerate(words) if word not in TRAINING]
             if len(graph) > 1 or graph[:1] not in ([], [len(words) - 1]):
@@ -194,3 +200,10 @@ def check_compress(config: "Config") -> None:
             f"compress={config.compress.name} is not for generation, whose images have no score on held-out records "
             "that ways could be chosen by: say compress=none"
         )
+    for name, steps in config.compress.methods.items():
+        for step in steps:
+            if isinstance(step, Distil):
+                try:
+                    student_network(config, step)
+                except ValueError as error:
+                    raise ValueError(f"compress.methods.{name}: {error}") from None

@@ -23,6 +23,9 @@ def model_of_bundle(folder: Path) -> Model:
     """
     try:
         manifest = read_manifest(folder)
+        if manifest.compression:
+            ways = ", ".join(str(step["name"]) for step in manifest.compression)
+            raise LightloopError(f"it was made smaller by {ways}, so that its graph alone is left")
         config = validate_config(manifest.config)
         preprocessor = build_preprocessor(config)
         preprocessor.load_files({name: (folder / PREPROCESSING / name).read_bytes() for name in manifest.files})

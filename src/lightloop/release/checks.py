@@ -148,6 +148,52 @@ def calibration(config: GateConfig, metrics: Mapping[str, Any]) -> list[Check]:
     ]
 
 
+def is_compressed(found: Mapping[str, Any]) -> bool:
+    """Whether compression.json says that another bundle than the exported one was chosen.
+
+    Examples:
+        >>> is_compressed({"applies": False}), is_compressed({"applies": True, "chosen": "static_int8"})
+        (False, True)
+    """
+    return bool(found["applies"] and found["chosen"] != "float")
+
+
+def compression(config: GateConfig, found: Mapping[str, Any]) -> list[Check]:
+    """Of a bundle that was made smaller: whether it is not worse than the network on the test split.
+
+    It was chosen on the validation split, so that this is the first look at records that chose nothing.
+    """
+    if not is_compressed(found):
+        return []
+    row = next(row for row in found["candidates"] if row["name"] == found["chosen"])
+    first = next(row for row in found["candidates"] if row["name"] == "float")
+    difference, bound = row["test"]["difference"], found["max_loss"]
+    low, title = difference["low"], METRICS[found["metric"]].title
+    smaller = first["bytes"][found["size"]] / row["bytes"][found["size"]]
+    return [
+        Check(
+            name="compression",
+            passed=low is not None and low >= -bound,
+            figures={
+                "way": row["name"],
+                "times smaller": round(smaller, 2),
+                **{key: difference[key] for key in ("value", "low", "high")},
+            },
+            threshold=-bound,
+            source=found["source"],
+            message=f"{title} of the bundle ({row['name'].replace('_', ' ')}, {number(smaller)} times smaller) is "
+            f"{_worse(difference['value'])} the network's; at {config.confidence:.0%} confidence the difference is at "
+            f"least {number(low)}, and at least {number(-bound)} is needed",
+        )
+    ]
+
+
+def _worse(value: float | None) -> str:
+    if not value:
+        return "undefined beside" if value is None else "the same as"
+    return f"{number(abs(value))} {'better' if value > 0 else 'worse'} than"
+
+
 def latency(config: GateConfig, service: Service) -> Check:
     """Only the answer is kept, since the measurement differs from run to run, and evidence must not."""
     passed = service.milliseconds <= config.max_milliseconds

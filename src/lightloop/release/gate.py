@@ -1,7 +1,7 @@
 """The gate's rule: from evidence to a verdict. Pure: it reads and writes nothing."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lightloop.config.metrics import METRICS, is_better
@@ -13,6 +13,7 @@ from lightloop.release.checks import (
     Service,
     calibration,
     champion_checks,
+    compression,
     latency,
     number,
     protected_slices,
@@ -47,6 +48,8 @@ class Evidence:
         comparison: the content of comparison.json, see `release.against`.
         slices: the content of slices.json.
         service: how the bundle serves: `milliseconds` a record, `octets` of the folder.
+        compression: the content of compression.json. Where a smaller bundle was chosen, all that is said of the
+            challenger is of that bundle's own answers.
     """
 
     validation: Mapping[str, Any]
@@ -59,6 +62,7 @@ class Evidence:
     comparison: Mapping[str, Any]
     slices: Mapping[str, Any]
     service: Service
+    compression: Mapping[str, Any] = field(default_factory=lambda: {"applies": False})
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ def judge(config: GateConfig, evidence: Evidence, *, seed: int) -> Verdict:
         (
             _data(evidence.validation),
             _parity(config, evidence.parity),
+            *compression(config, evidence.compression),
             *(_bound(name, bound, evidence.metrics) for name, bound in config.bounds.items()),
             *calibration(config, evidence.metrics),
             against,

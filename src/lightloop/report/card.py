@@ -16,6 +16,7 @@ from markupsafe import Markup
 from lightloop.config.card import CardConfig
 from lightloop.report import card_facts, figures, sections
 from lightloop.report.annex import annex
+from lightloop.report.compression import sentence as compression_sentence
 from lightloop.report.evidence import Evidence
 from lightloop.report.explanations import method_title, trusted_methods
 from lightloop.report.slices import slices
@@ -111,6 +112,7 @@ def write_card(evidence: Evidence) -> str:
         example=usage(evidence),
         data_check=card_facts.data_check(evidence),
         topics={title: says(evidence) for title, says in TOPICS.items()},
+        compressed=compression_sentence(evidence),
         annex=annex(evidence),
         missing=missing(card),
         methods=trusted_methods(evidence)[1],

@@ -48,6 +48,8 @@ class Evidence:
         folds: what came of folds and seeds.
         simpler: what the baseline is, for people.
         parity: exported graph against PyTorch.
+        compression: ways to a smaller bundle, and which was taken.
+        compression_speed: how long each takes.
         audit: the files of the audit by name; empty where it has not run.
         bundle: manifest of the deployable.
         bundle_bytes: its size.
@@ -80,6 +82,8 @@ class Evidence:
     audit: dict[str, dict[str, Any]]
     bundle: dict[str, Any] | None
     bundle_bytes: int | None
+    compression: dict[str, Any] | None = None
+    compression_speed: dict[str, Any] | None = None
 
     @property
     def accepted(self) -> bool:
@@ -132,6 +136,8 @@ def read_evidence(config: Config, project: Project, specs: Mapping[str, Metric])
         simpler=baseline_title(config.data),
         parity=_optional(project.parity),
         audit={name: content for name in PARTS if (content := _optional(project.audit / f"{name}.json"))},
+        compression=_optional(project.compression),
+        compression_speed=_optional(project.compression_speed),
         bundle=_optional(project.bundle / "bundle.json"),
         bundle_bytes=file_size(project.bundle) if project.bundle.is_dir() else None,
     )

@@ -18,6 +18,7 @@ from lightloop.report.tables import confusion
 GATE = {
     "data": "Data check",
     "parity": "Export",
+    "compression": "Compression",
     "baseline": "Against the baseline",
     "champion": "Against the champion",
     "explanation": "Explanations",

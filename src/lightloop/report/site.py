@@ -14,6 +14,7 @@ from lightloop.project import Project
 from lightloop.report import audit, explanations, figures, insights, sections
 from lightloop.report.card import card_html, write_card
 from lightloop.report.champion import champion
+from lightloop.report.compression import compression
 from lightloop.report.counterfactuals import counterfactuals
 from lightloop.report.evidence import Evidence
 from lightloop.report.pictures import write_thumbnails
@@ -31,6 +32,7 @@ NAVIGATION = (
     ("audit", "Audit"),
     ("explanations", "Explanations"),
     ("champion", "Against the champion"),
+    ("compression", "Compression"),
     ("card", "Model card"),
     ("reproduce", "Reproduce"),
 )
@@ -75,12 +77,14 @@ def write_site(evidence: Evidence, records: pa.Table, project: Project, folder: 
 
 def _content(evidence: Evidence, records: pa.Table, thumbnails: dict[str, str]) -> dict[str, Any]:
     generates = evidence.config.data.problem == "generation"
+    smaller = compression(evidence)
+    left_out = {name for name, there in (("mistakes", not generates), ("compression", smaller)) if not there}
     return {
         "evidence": evidence,
         "config": evidence.config,
         "config_yaml": to_yaml(evidence.config),
         # What is generated is neither right nor wrong.
-        "navigation": [one for one in NAVIGATION if one[0] != "mistakes" or not generates],
+        "navigation": [one for one in NAVIGATION if one[0] not in left_out],
         "verdict": sections.verdict(evidence),
         "data": sections.data(evidence),
         "training": sections.training(evidence),
@@ -89,6 +93,7 @@ def _content(evidence: Evidence, records: pa.Table, thumbnails: dict[str, str]) 
         "audit": audit.audit(evidence),
         "explanations": explanations.explanations(evidence),
         "champion": champion(evidence),
+        "compression": smaller,
         "insights": {
             "overall": insights.overall(evidence),
             "concepts": insights.concepts(evidence),

@@ -3,13 +3,11 @@
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from lightloop.calibration.fit import calibrate_classes, calibrate_numbers, no_calibration
+from lightloop.calibration.answers import fitted
+from lightloop.calibration.fit import no_calibration
 from lightloop.config.schema import Config
 from lightloop.data.splits import read_splits
-from lightloop.data.targets import encode_targets
 from lightloop.errors import LightloopError
 from lightloop.files import write_json
 from lightloop.project import Project
@@ -62,14 +60,6 @@ def fit(config: Config, project: Project) -> dict[str, Any]:
                 "optimizer.lr"
             )
     return fitted(config, table, answers)
-
-
-def fitted(config: Config, table: pa.Table, answers: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    """The content of the file for answers to records that nothing was trained on."""
-    targets = encode_targets(table, config.data).numpy()
-    if config.data.problem == "classification":
-        return calibrate_classes(config, table, answers["logits"], targets)
-    return calibrate_numbers(config, targets, answers["prediction"], answers.get("quantiles"))
 
 
 def said(content: dict[str, Any]) -> list[str]:

@@ -29,10 +29,16 @@ def export(config: Config, project: Project) -> None:
     predictions = read_predictions(project.predictions)
     model = load_model(project.checkpoint, project.calibration)
     splits = read_splits(config.data, project.root, config.seed)
-    manifest = write_bundle(model, project.bundle, data_version=project.data_version(), train=splits["train"])
+    manifest = write_bundle(
+        model,
+        project.exported,
+        data_version=project.data_version(),
+        train=splits["train"],
+        validation=splits["validation"],
+    )
 
     problem = problem_of(config.data)
-    predictor = Predictor.load(project.bundle)
+    predictor = Predictor.load(project.exported)
     questions = problem.questions(config, splits["test"])
     answers = predictor.answers(questions)[problem.answer]
     parity = measure_parity(problem, questions["id"].to_pylist(), answers, predictions)
@@ -41,7 +47,7 @@ def export(config: Config, project: Project) -> None:
         {
             **asdict(parity),
             "opset": manifest.opset,
-            "onnx_bytes": file_size(project.bundle / GRAPH),
-            "bundle_bytes": file_size(project.bundle),
+            "onnx_bytes": file_size(project.exported / GRAPH),
+            "bundle_bytes": file_size(project.exported),
         },
     )

@@ -13,7 +13,7 @@ from lightloop.files import file_size, read_json, write_json
 from lightloop.project import Project
 from lightloop.release.against import Side, comparison_content
 from lightloop.release.champion import identity
-from lightloop.release.checks import Service
+from lightloop.release.checks import Service, is_compressed
 from lightloop.release.gate import Champion, Evidence, judge
 from lightloop.release.history import Release, production
 from lightloop.serving.manifest import read_manifest, verify_bundle
@@ -44,7 +44,10 @@ def gate(config: Config, project: Project, *, fail: bool = True) -> None:
     digest = verify_bundle(project.bundle)
     read_manifest(project.bundle)  # of a format that is known
     problem = problem_of(config.data)
-    predictions = read_predictions(project.predictions)
+    compression = read_json(project.compression)
+    # What a smaller bundle answers is other than what the network answered.
+    evaluated = project.released() if is_compressed(compression) else project
+    predictions = read_predictions(evaluated.predictions)
     questions = _questions(config, project, problem, predictions)
     champion: Champion | None = None
     comparison: dict[str, Any] = {"applies": False, "why": "Nothing stands in production."}
@@ -54,7 +57,7 @@ def gate(config: Config, project: Project, *, fail: bool = True) -> None:
     evidence = Evidence(
         validation=read_json(project.validation_result),
         parity=read_json(project.parity),
-        metrics=read_json(project.metrics),
+        metrics=read_json(evaluated.metrics),
         explanation=read_json(project.explanation_result),
         challenger=problem.scorer(predictions, problem.written(predictions, "model")),
         baseline=problem.scorer(
@@ -62,7 +65,8 @@ def gate(config: Config, project: Project, *, fail: bool = True) -> None:
         ),
         champion=champion,
         comparison=comparison,
-        slices=read_json(project.slices),
+        slices=read_json(evaluated.slices),
+        compression=compression,
         service=Service(milliseconds_per_record(Predictor.load(project.bundle), questions), file_size(project.bundle)),
     )
     verdict = judge(config.gate, evidence, seed=config.seed)
