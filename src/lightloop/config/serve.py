@@ -1,8 +1,8 @@
 """The service: `configs/serve/`. Read by `lightloop serve` and `lightloop deploy`, by no stage."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lightloop.config.base import Count, Frozen
 
@@ -34,6 +34,33 @@ class CanaryConfig(Frozen):
     max_disagreement: Share = 0.25
 
 
+class ClusterConfig(Frozen):
+    """The service on other machines: `lightloop deploy --target container|kubernetes|ray`.
+
+    Attributes:
+        image: name of the container's image, with its registry where it has one; null stands for
+            `lightloop-NAME:VERSION`.
+        replicas: that run at least.
+        most: replicas under load.
+        cpu: processors of each of them.
+        memory: megabytes of each of them.
+    """
+
+    image: str | None = None
+    replicas: Count = 2
+    most: Count = 8
+    cpu: Annotated[float, Field(gt=0)] = 1.0
+    memory: Count = 1024
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.most < self.replicas:
+            raise ValueError(
+                f"serve.cluster.most is {self.most}: expected at least serve.cluster.replicas={self.replicas}"
+            )
+        return self
+
+
 class ServeConfig(Frozen):
     """How the service listens, what it takes, and what it does when there is too much.
 
@@ -48,7 +75,9 @@ class ServeConfig(Frozen):
         deadline: seconds after which a request is answered by 503.
         drain: seconds that a stopping worker gives the requests in flight.
         batching: whether waiting requests are answered together; on a CPU it costs more than it saves.
+        novelty: whether answers say how unlike the training records a record is; it costs about 0.05 ms a request.
         keys: file of hashed API keys (`lightloop keys add`), relative to the project; null lets everyone in.
+        feedback: folder that keeps what turned out to be true, relative to the project; null keeps nothing.
         origins: that a browser may call from (CORS); none by default.
         logs: one line a request on the standard error, as JSON or as text.
         traces: address of an OpenTelemetry collector (OTLP over HTTP); null sends nothing.
@@ -56,6 +85,9 @@ class ServeConfig(Frozen):
         hang: seconds without a sign of life after which a worker is replaced.
         follow: whether `lightloop serve` loads by itself what comes into production, or into the folder of `--bundle`.
         canary: when a release that is tried is taken.
+        cluster: the service on other machines.
+        version: of the release that a bundle given by path is. A container is told it, and:
+        digest: that a bundle given by path must have; null takes what lies there.
     """
 
     name: Literal["default"] = "default"
@@ -69,7 +101,9 @@ class ServeConfig(Frozen):
     deadline: Seconds = 10.0
     drain: Seconds = 20.0
     batching: bool = False
+    novelty: bool = True
     keys: str | None = None
+    feedback: str | None = ".lightloop/feedback"
     origins: tuple[str, ...] = ()
     logs: Literal["json", "text", "none"] = "json"
     traces: str | None = None
@@ -77,3 +111,6 @@ class ServeConfig(Frozen):
     hang: Seconds = 10.0
     follow: bool = False
     canary: CanaryConfig = CanaryConfig()
+    cluster: ClusterConfig = ClusterConfig()
+    version: str | None = None
+    digest: str | None = None

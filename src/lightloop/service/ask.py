@@ -1,0 +1,191 @@
+"""How a request is answered by a release: its body read, a place in hand, a thread or none, and what is counted."""
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import lru_cache, partial
+from typing import Any, Final, TypeVar
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from lightloop.data.image.input import ImageInput
+from lightloop.errors import RefusedError
+from lightloop.service import metrics
+from lightloop.service.bodies import JSON, content_type, read_body
+from lightloop.service.context import Context
+from lightloop.service.edge import SEEN, Seen
+from lightloop.service.faults import RequestError
+from lightloop.service.loaded import Loaded
+from lightloop.service.schemas import Record
+from lightloop.service.work import INLINE, SMALL
+from lightloop.serving.predictions import AnyPrediction, Prediction
+
+Result = TypeVar("Result")
+VERSION: Final = "X-Model-Version"
+FORM: Final = "multipart/form-data"
+
+
+async def json_body(request: Request, context: Context) -> bytes:
+    """The body of a request that must be JSON.
+
+    Raises:
+        RequestError: it is of another kind (415), too large (413) or too slow (408).
+    """
+    if content_type(request) != JSON:
+        raise RequestError(415)
+    return await _read(request, context)
+
+
+async def record_of(request: Request, context: Context, loaded: Loaded) -> tuple[Callable[[], Record], int]:
+    """How the one record of a request is had, and how large the body is.
+
+    An image may also come as it is (`image/png`), or as the file `image` of a form.
+
+    Raises:
+        RequestError: see `json_body`.
+    """
+    kind = content_type(request)
+    if kind == JSON:
+        body = await _read(request, context)
+        return partial(loaded.models.one, body), len(body)
+    if isinstance(loaded.predictor.manifest.input, ImageInput):
+        if kind.startswith("image/"):
+            body = await _read(request, context)
+            return lambda: {"image": body}, len(body)
+        if kind == FORM:
+            image = await _uploaded(request, await _read(request, context))
+            return lambda: {"image": image}, len(image)
+        raise RequestError(415, f"expected a body of {JSON}, {FORM} or image/...")
+    raise RequestError(415)
+
+
+async def _read(request: Request, context: Context) -> bytes:
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise RequestError(415, "the body is compressed: send it without Content-Encoding")
+    return await read_body(request, context.settings.max_body_bytes, context.settings.deadline)
+
+
+async def _uploaded(request: Request, body: bytes) -> bytes:
+    """The file `image` of a form, which is in memory already and goes to no disk."""
+
+    async def whole() -> Any:
+        yield body
+        yield b""
+
+    parser = MultiPartParser(request.headers, whole(), max_files=1, max_fields=8)
+    parser.spool_max_size = len(body) + 1
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, UnicodeDecodeError, ValueError) as error:
+        reason = error.message.rstrip(".") if isinstance(error, MultiPartException) else "it has no boundary"
+        raise RequestError(400, f"the form is not readable ({reason}): send the image as its file 'image'") from None
+    try:
+        image = form.get("image")
+        if not isinstance(image, UploadFile):
+            raise RequestError(422, "the form has no file 'image': send the image as that")
+        return await image.read()
+    finally:
+        await form.close()
+
+
+async def answered(
+    request: Request,
+    context: Context,
+    loaded: Loaded,
+    task: Callable[[], Result],
+    *,
+    size: int | None = None,
+    long: bool = False,
+    counted: bool = True,
+    together: Callable[[], Awaitable[Result]] | None = None,
+) -> Result:
+    """What a task gives, within the bounds of the service; counted for the release.
+
+    Args:
+        request: whose.
+        context: of the service.
+        loaded: the release.
+        task: that reads the body and answers.
+        size: of the body of a single record, which a quick model answers at once; None where there are several.
+        long: see `Work.threaded`.
+        counted: whether it says something about the release how this went.
+        together: gives the same as the task, with the records of other requests; it is preferred.
+
+    Raises:
+        RequestError: there is no answer, by whosever fault.
+    """
+    seen: Seen = request.scope[SEEN]
+    seen.told["version"] = loaded.version
+    quick = not long and size is not None and size < SMALL and loaded.seconds < INLINE
+    failed: bool | None = True
+    try:
+        await context.work.enter(seen.started)
+        try:
+            if together is not None:
+                result = await context.work.in_time(together(), seen.started)
+            elif quick:
+                result = task()
+            else:
+                result = await context.work.threaded(task, seen.started, long=long)
+        finally:
+            context.work.leave()
+        failed = False
+    except RequestError as fault:
+        # What the client did wrong says nothing about the release.
+        failed = True if fault.status >= 500 else None
+        raise
+    except RefusedError as error:
+        failed = None
+        sentence = str(error)
+        if size is not None:  # there is only one
+            sentence = sentence.removeprefix("record number 1: ").replace("record number 1 ", "the record ", 1)
+        raise RequestError(422, sentence) from None
+    finally:
+        if failed is not None and counted:
+            context.slots.observe(loaded, failed=failed, seconds=time.perf_counter() - seen.started)
+    return result
+
+
+def scored(context: Context, loaded: Loaded, records: list[Record]) -> list[AnyPrediction]:
+    """Answers to checked records, which are compared with those of another release where one is tried.
+
+    Raises:
+        RefusedError: a record is not as the bundle's input says.
+    """
+    found = loaded.score(records)
+    if context.slots.candidate is not None:
+        context.slots.compare(loaded.predictor.table(records), loaded, found.answers)
+    return loaded.predictor.told(found)
+
+
+def count(loaded: Loaded, predictions: list[AnyPrediction]) -> None:
+    """Add predictions to the metrics."""
+    for one in predictions:
+        if isinstance(one, Prediction):
+            _answers(loaded, one.label).inc()
+            if one.abstains:
+                metrics.ABSTAINED.labels(loaded.version).inc()
+        else:
+            _answers(loaded, "numbers" if hasattr(one, "values") else "image").inc()
+        novelty = getattr(one, "novelty", None)
+        if novelty is not None and novelty.novel:
+            metrics.NOVEL.labels(loaded.version).inc()
+        if one.warnings:
+            metrics.WARNED.labels(loaded.version).inc()
+
+
+def _answers(loaded: Loaded, label: str) -> Any:
+    named = len(loaded.predictor.classes) <= metrics.LINES
+    return _counter(loaded.version, label if named or label in ("numbers", "image") else "a class")
+
+
+@lru_cache(maxsize=1024)
+def _counter(version: str, answer: str) -> Any:
+    return metrics.PREDICTIONS.labels(version, answer)
+
+
+def headers(loaded: Loaded) -> dict[str, str]:
+    """Of each answer of a release."""
+    return {VERSION: loaded.version}

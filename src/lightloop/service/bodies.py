@@ -1,0 +1,52 @@
+"""Bodies of requests: read whole, within the bounds of size and time."""
+
+import asyncio
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+
+from lightloop.service.faults import RequestError
+
+JSON: Final = "application/json"
+DIGITS: Final = 15  # of a length
+
+
+async def read_body(request: Request, most: int, seconds: float) -> bytes:
+    """The whole body.
+
+    Args:
+        request: whose.
+        most: bytes.
+        seconds: that it may take to come.
+
+    Raises:
+        RequestError: it is too large (413) or too slow (408).
+        ClientDisconnect: the client is gone.
+    """
+    length = request.headers.get("content-length")
+    if length is not None and (len(length) > DIGITS or not length.isdecimal() or int(length) > most):
+        raise _too_large(most)
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > most:
+                    raise _too_large(most)
+                if not message.get("more_body"):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+    except TimeoutError:
+        raise RequestError(408, headers={"Connection": "close"}) from None
+
+
+def _too_large(most: int) -> RequestError:
+    return RequestError(413, f"the body is larger than {most} bytes: send fewer records at once")
+
+
+def content_type(request: Request) -> str:
+    """The kind of the body, in small letters, without parameters; JSON where the client says nothing."""
+    return request.headers.get("content-type", JSON).partition(";")[0].strip().lower()

@@ -1,0 +1,53 @@
+"""What all routes share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightloop.config.serve import ServeConfig
+from lightloop.service.batching import Batcher
+from lightloop.service.keys import KeyRing
+from lightloop.service.logs import make_logger, standard_error
+from lightloop.service.work import Work
+
+if TYPE_CHECKING:
+    from lightloop.service.slots import Slots
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all routes share.
+
+    Attributes:
+        slots: who answers.
+        settings: of the service.
+        work: how much is in hand.
+        keys: who may ask; None lets everyone in.
+        logger: of structlog, with one line a request; None where there are to be none.
+        root: folder that paths in the settings are relative to.
+        batcher: that answers requests together; None where each is answered alone.
+    """
+
+    slots: "Slots"
+    settings: ServeConfig
+    work: Work
+    keys: KeyRing | None
+    logger: Any
+    root: Path
+    batcher: Batcher | None
+
+    @classmethod
+    def of(cls, slots: "Slots", settings: ServeConfig, root: Path) -> "Context":
+        """Made as the settings say."""
+        keys = KeyRing(root / settings.keys) if settings.keys else None
+        return cls(
+            slots, settings, Work(settings), keys, make_logger(settings), root, Batcher() if settings.batching else None
+        )
+
+    def close(self) -> None:
+        """Let threads end, and lines be written."""
+        self.work.close()
+        if self.logger is not None:
+            standard_error().flush()
+        if self.batcher is not None:
+            self.batcher.close()

@@ -1,0 +1,114 @@
+"""A bundle that answers requests: verified, opened, checked on its own golden records, warm."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from lightloop.errors import RefusedError
+from lightloop.service.rows import ShortWay, short_way
+from lightloop.service.schemas import Models
+from lightloop.serving.golden import check_golden
+from lightloop.serving.predictor import Predictor, Scored
+
+FEW = 64  # records that the short way pays for
+WARM = 5  # answers before requests come: the first ones also allocate
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """What `Loaded.open` made of a bundle's folder. Nothing of it changes.
+
+    Attributes:
+        predictor: that answers.
+        version: of the release, or the first digits of the digest where the bundle is no release.
+        digest: SHA-256 that stands for all files of the bundle.
+        models: of the bodies that it takes.
+        seconds: for one record, from the record to the answer, as it was measured when it was opened.
+        about: what is known of the release beside the bundle, such as its metrics; for `/v1/metadata`.
+    """
+
+    predictor: Predictor
+    version: str
+    digest: str
+    models: Models
+    seconds: float = math.inf
+    about: Mapping[str, Any] = field(default_factory=dict)
+    _short: ShortWay | None = None
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        version: str | None = None,
+        threads: int = 1,
+        *,
+        most: int = 1000,
+        novelty: bool = True,
+        about: Mapping[str, Any] | None = None,
+    ) -> "Loaded":
+        """Open a bundle, or say why it must not answer.
+
+        Args:
+            folder: of the bundle.
+            version: of the release.
+            threads: of ONNX Runtime.
+            most: records that one request may hold.
+            novelty: whether answers say how unlike the training records a record is.
+            about: facts of the release: `metrics` (a name: number mapping) and `card` (Markdown), each where known.
+
+        Raises:
+            LightloopError: a file is changed, missing or extra, the graph is not what the manifest says, or a golden
+                record is answered otherwise than when it was released.
+        """
+        predictor = Predictor.load(folder, threads=threads)
+        check_golden(predictor)
+        if not novelty:
+            predictor.reference = None
+        loaded = cls(
+            predictor=predictor,
+            version=version or predictor.digest[:12],
+            digest=predictor.digest,
+            models=Models(predictor.manifest, predictor.golden.records, most),
+            about=about or {},
+            _short=short_way(predictor.manifest),
+        )
+        return replace(loaded, seconds=loaded.warm())
+
+    def score(self, records: list[dict[str, Any]]) -> Scored:
+        """What is to be said of checked records, as arrays; see `Predictor.score`.
+
+        Raises:
+            RefusedError: the graph has no answer to a record, or can't take it.
+        """
+        feeds = self._short.feeds(records) if self._short is not None and len(records) <= FEW else None
+        if feeds is not None:
+            return self.finite(self.predictor.judged(feeds, [()] * len(records)))
+        # Numbers that are too large for float32 together are told below, as a fault of the record.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.finite(self.predictor.score(self.predictor.table(records)))
+
+    def finite(self, scored: Scored) -> Scored:
+        """The same, where all answers are finite numbers.
+
+        Raises:
+            RefusedError: one is not.
+        """
+        if not np.isfinite(scored.answers[self.predictor.manifest.answer]).all():
+            raise RefusedError("the model has no finite answer to this record: its numbers are too large together")
+        return scored
+
+    def warm(self) -> float:
+        """Answer the examples a few times; the median of seconds for one of them."""
+        spent = []
+        for number in range(2 * WARM):
+            record = self.models.examples[number % len(self.models.examples)]
+            start = time.perf_counter()
+            self.predictor.told(self.score([record]))
+            spent.append(time.perf_counter() - start)
+        return median(spent[WARM:])

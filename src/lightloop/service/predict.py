@@ -1,0 +1,99 @@
+"""Predictions and their explanations."""
+
+from dataclasses import asdict
+from functools import partial
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from lightloop.errors import RefusedError
+from lightloop.service.answers import as_json
+from lightloop.service.ask import answered, count, headers, json_body, record_of, scored
+from lightloop.service.context import Context
+from lightloop.service.edge import SEEN
+from lightloop.service.faults import RequestError, answer_json
+from lightloop.service.ids import prediction_id
+from lightloop.service.loaded import Loaded
+from lightloop.service.schemas import Record
+from lightloop.serving.explainer import explain
+from lightloop.serving.predictions import AnyPrediction
+
+Method = Literal["shapley", "occlusion"]
+METHODS: Final = {method: method for method in get_args(Method)}
+
+
+def add_routes(app: FastAPI, context: Context) -> None:
+    """Add `/v1/predict`, `/v1/predict/many`, `/v1/explain`."""
+
+    @app.post("/v1/predict", tags=["predict"], summary="The prediction for one record.")
+    async def predict(request: Request) -> Response:
+        loaded = context.slots.pick(request.headers)
+        record, size = await record_of(request, context, loaded)
+        together = None
+        if context.batcher is not None:
+            together = partial(context.batcher.ask, loaded, record())
+
+        def alone() -> AnyPrediction:
+            return scored(context, loaded, [record()])[0]
+
+        prediction = await answered(request, context, loaded, alone, size=size, together=together)
+        count(loaded, [prediction])
+        answer = _told(loaded, prediction)
+        request.scope[SEEN].told["prediction_id"] = answer["prediction_id"]
+        return answer_json(answer, headers=headers(loaded))
+
+    # The framework's own route costs as much as a small model, for dependencies and validation that are not used here:
+    # it describes, and one of Starlette's before it answers.
+    app.router.routes.insert(0, Route("/v1/predict", predict, methods=["POST"], include_in_schema=False))
+
+    @app.post("/v1/predict/many", tags=["predict"], summary="The predictions for several records.")
+    async def predict_many(request: Request) -> Response:
+        loaded = context.slots.pick(request.headers)
+        body = await json_body(request, context)
+
+        def task() -> list[dict[str, Any]]:
+            predictions = scored(context, loaded, loaded.models.many(body))
+            count(loaded, predictions)
+            return [_told(loaded, one) for one in predictions]
+
+        answers = await answered(request, context, loaded, task)
+        request.scope[SEEN].told["records"] = len(answers)
+        return answer_json({"model_version": loaded.version, "predictions": answers}, headers=headers(loaded))
+
+    @app.post("/v1/explain", tags=["predict"], summary="What each part of one record adds to its answer.")
+    async def explain_one(request: Request) -> Response:
+        loaded = context.slots.pick(request.headers)
+        if loaded.predictor.manifest.explaining is None:
+            raise RequestError(404, "this model does not explain its answers")
+        wanted = request.query_params.get("method", "shapley")
+        method: Method | None = METHODS.get(wanted)
+        if method is None:
+            raise RequestError(422, f"method is {wanted[:40]!r}: expected shapley or occlusion")
+        record, size = await record_of(request, context, loaded)
+        answer = await answered(
+            request,
+            context,
+            loaded,
+            lambda: _explained(loaded, record(), method),
+            size=size,
+            long=True,
+            counted=False,
+        )
+        return answer_json(answer, headers=headers(loaded))
+
+
+def _told(loaded: Loaded, prediction: AnyPrediction) -> dict[str, Any]:
+    identity = prediction_id(loaded.predictor.manifest.name)
+    return {"prediction_id": identity, "model_version": loaded.version, **as_json(loaded.predictor, prediction)}
+
+
+def _explained(loaded: Loaded, record: Record, method: Method) -> dict[str, Any]:
+    predictor = loaded.predictor
+    with np.errstate(over="ignore", invalid="ignore"):
+        explanation = explain(predictor, predictor.table([record]), method=method)
+    if not np.isfinite([explanation.score, explanation.baseline, *explanation.values]).all():
+        raise RefusedError("the model has no finite answer to parts of this record: its numbers are too large together")
+    return {"model_version": loaded.version, **asdict(explanation)}

@@ -1,0 +1,174 @@
+"""Real services in processes of their own, on bundles that are made in a moment, and cleaned up whatever happens."""
+
+import base64
+import io
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import psutil
+import pyarrow as pa
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+from registry_world import dvc, git, make_model, verdict, write_random_bundle
+
+from lightloop.config.serve import ServeConfig
+from lightloop.deploy.process import Start, prepare, words
+from lightloop.project import Project
+from lightloop.service.control import ask
+from lightloop.service.listening import address_of, bind
+from lightloop.service.state import Health, Served, ServiceFolder
+from lightloop.service.supervisor import served_from
+from lightloop.serving.golden import make_golden
+from lightloop.serving.manifest import GOLDEN, GRAPH, HASHES, hash_files, verify_bundle
+from lightloop.serving.predictor import Predictor
+
+
+def image_record(seed: int = 0) -> dict[str, str]:
+    """A grey 28x28 image in the form of a request."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (28, 28)).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return {"image": base64.b64encode(file.getvalue()).decode()}
+
+
+def make_served(folder: Path, seed: int, version: str | None = None) -> Served:
+    """A bundle of images that answers at random, another one for each seed."""
+    write_random_bundle(folder, seed)
+    return served_from(folder, version, verify_bundle(folder))
+
+
+def add_golden(folder: Path, *, wrong: bool = False) -> None:
+    """Put golden records into a bundle, with the answers that it gives, or with wrong ones."""
+    predictor = Predictor.load(folder)
+    images = [base64.b64decode(image_record(seed)["image"]) for seed in range(4)]
+    golden = make_golden(predictor, pa.table({"image": pa.array(images, pa.large_binary())}))
+    if wrong:
+        golden = golden.model_copy(update={"answers": tuple(answer[::-1] for answer in golden.answers)})
+    (folder / GOLDEN).write_text(golden.model_dump_json())
+    (folder / HASHES).write_text(json.dumps(hash_files(folder)))
+
+
+def make_release(project: Project, seed: int, *, wrong: bool = False, **judged: Any) -> None:
+    """As `registry_world.make_model`, with golden records in the bundle."""
+    source = project.root / "source"
+    make_model(project, seed, **judged)
+    add_golden(source, wrong=wrong)
+    (project.root / "verdict.json").write_text(json.dumps(verdict(verify_bundle(source), **judged)))
+    git(project.root, "add", "-A", "source", "verdict.json")
+    git(project.root, "commit", "-qm", f"golden records of {seed}")
+    dvc(project.root, "repro", "--quiet")
+
+
+@dataclass
+class Service:
+    """A service in the foreground, as `lightloop serve` makes it."""
+
+    process: "subprocess.Popen[bytes]"
+    folder: ServiceFolder
+    address: str
+    log: Path
+
+    def health(self) -> Health:
+        health = self.folder.health()
+        assert health is not None, f"the service ended: {self.log.read_text()}"
+        return health
+
+    def ask(self, **command: object) -> dict[str, object]:
+        return ask(self.folder.control, **command)
+
+    def reload(self, served: Served) -> Health:
+        """Load another release and wait until that is decided."""
+        self.ask(do="reload", served=served.model_dump())
+        return self.decided()
+
+    def decided(self, seconds: float = 60) -> Health:
+        """Wait until the change that is under way is decided."""
+        self.wait(lambda health: health.change is not None and health.change.result != "under way", seconds)
+        return self.health()
+
+    def wait(self, reached: Callable[[Health], bool], seconds: float = 60) -> None:
+        end = time.monotonic() + seconds
+        while not reached(self.health()):
+            assert time.monotonic() < end, f"not in time: {self.health()}\n{self.log.read_text()}"
+            time.sleep(0.02)
+
+    def workers(self) -> list[int]:
+        return [worker.pid for worker in self.health().workers]
+
+
+@contextmanager
+def serving(folder: Path, served: Served, **settings: object) -> Iterator[Service]:
+    """A ready service on a free port of this machine; gone after the block, with its workers."""
+    chosen = ServeConfig.model_validate({"port": 0, "logs": "none", "watch": 0.1} | settings)
+    public = bind(chosen.host, chosen.port)
+    home = folder / "service"
+    prepare(home, chosen, Start(served=served))
+    log = folder / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [*words(home), str(public.fileno())],
+            pass_fds=[public.fileno()],
+            stdout=file,
+            stderr=file,
+            stdin=subprocess.DEVNULL,
+            cwd=folder,
+        )
+    service = Service(process, ServiceFolder(home), address_of(public), log)
+    public.close()
+    try:
+        end = time.monotonic() + 60
+        while (health := service.folder.health()) is None or health.trouble:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.02)
+        yield service
+    finally:
+        stop_all(process)
+
+
+def stop_all(process: "subprocess.Popen[bytes]") -> None:
+    """End a service and everything that it started."""
+    children = []
+    with suppress(psutil.Error):
+        children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    for child in children:
+        with suppress(psutil.Error):
+            child.kill()
+            child.wait(10)
+
+
+def memory(pids: list[int]) -> list[int]:
+    """Bytes that belong to each process alone."""
+    return [psutil.Process(pid).memory_full_info().uss for pid in pids]
+
+
+def write_failing_bundle(folder: Path) -> None:
+    """A sound bundle whose graph fails on every image that is not black: such things show only when it is used."""
+    write_random_bundle(folder, 9)
+    model = onnx.load(folder / GRAPH)
+    nodes = [
+        helper.make_node("Cast", ["image"], ["whole"], to=TensorProto.INT64),
+        helper.make_node("ReduceMax", ["whole"], ["brightest"], keepdims=0),
+        # An index beyond the only element.
+        helper.make_node("Gather", ["one", "brightest"], ["factor"]),
+        helper.make_node("Mul", ["float", "factor"], ["checked"]),
+    ]
+    graph = model.graph
+    graph.initializer.append(numpy_helper.from_array(np.ones(1, np.float32), "one"))
+    kept = list(graph.node)
+    kept[1].input[0] = "checked"
+    del graph.node[:]
+    graph.node.extend([kept[0], *nodes, *kept[1:]])
+    onnx.checker.check_model(model)
+    onnx.save(model, folder / GRAPH)
+    (folder / HASHES).write_text(json.dumps(hash_files(folder)))
