@@ -37,6 +37,7 @@ format: $(READY) ## format the code and mend what the linter can
 
 lock: $(READY) ## pin the newest versions that fit pyproject.toml
 	@uv pip compile pyproject.toml --universal --all-extras --upgrade --quiet -o requirements.lock
+	@sh scripts/lock_serving.sh
 
 bench: $(READY) data/fashion ## measure speed and accuracy (docs/benchmarks.md)
 	@python benchmarks/run_all.py

@@ -6,8 +6,9 @@ from pathlib import Path
 from lightloop.errors import LightloopError
 from lightloop.files import read_json, replacing, write_json, write_text
 from lightloop.project import Project
+from lightloop.release.fetched import fetch_bundle
 from lightloop.release.history import Release, production, registry_tags
-from lightloop.release.repository import dvc, file_at, require_repository
+from lightloop.release.repository import file_at, require_repository
 from lightloop.serving.manifest import verify_bundle
 
 NONE = {"version": None}
@@ -72,21 +73,8 @@ def _clear(project: Project) -> None:
 
 
 def _fetch(project: Project, champion: Release) -> None:
-    source = project.relative(project.bundle)
     with replacing(project.champion_bundle) as temporary:
-        try:
-            dvc(project.root, "get", ".", source, "--rev", champion.tag, "--out", str(temporary), "--quiet")
-        except LightloopError as error:
-            raise LightloopError(
-                f"the champion {champion.version} can't be fetched ({error}): its bundle must be in the DVC remote, "
-                f"see `dvc push` and `dvc remote list`"
-            ) from None
-        digest = verify_bundle(temporary)
-        if champion.digest is not None and digest != champion.digest:
-            raise LightloopError(
-                f"the bundle in the DVC remote at {champion.tag} is not the one that the gate judged: "
-                "promote a sound version, or register anew"
-            )
+        fetch_bundle(project, champion, temporary, what="the champion")
         # From here on the old record no longer describes what lies there.
         _record(project).unlink(missing_ok=True)
 

@@ -69,6 +69,10 @@ def register(
             raise UsageError(f"this bundle is registered already, as {release.version}: promote that one")
     name = _new_version(project.root, version, bump)
 
+    if commit:
+        from lightloop.release.sbom import write_sbom
+
+        write_sbom(project, project.bundle, project.sbom)
     publish(project, commit=commit, title=f"Release {name} of the model: gate {gate['verdict']}")
     for release in releases(project):
         if release.commit == require_commit(project.root):

@@ -1,0 +1,1 @@
+"""Where a release runs: on this machine, in a container, on a cluster."""
