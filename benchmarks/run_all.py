@@ -16,6 +16,8 @@ BENCHMARKS = (
     "training.py",
     "throughput.py",
     "served_explanations.py",
+    "service.py",
+    "compress.py",
     "bootstrap.py",
     "champion_test.py",
     "conformal_coverage.py",
