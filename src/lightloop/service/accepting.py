@@ -86,7 +86,9 @@ class Acceptor:
         if self._left:
             self._pause(LEAVE)
         else:
-            self._take()
+            alone = all(count == AWAY for place, count in enumerate(self._held) if place != self._index)
+            while self._take() and alone:
+                pass  # there is nobody to leave any to, and who waits has sent a request already
 
     def _take(self) -> bool:
         """Accept one connection; whether there was one."""
