@@ -256,7 +256,16 @@ class Project:
         """The bill of materials of the bundle that was registered last (CycloneDX)."""
         return self.root / "artifacts" / "sbom.json"
 
+    @property
+    def released_card(self) -> Path:
+        """The model card of the bundle that was registered last."""
+        return self.root / "artifacts" / "model-card.md"
+
     # report
+
+    @property
+    def model_card(self) -> Path:
+        return self.reports / "model-card.md"
 
     @property
     def reports(self) -> Path:

@@ -11,6 +11,7 @@ from registry_world import git, make_world
 from services import make_release
 
 from lightloop.deploy.local import running
+from lightloop.files import read_json
 from lightloop.project import Project
 from lightloop.release.registry import promote, register
 
@@ -25,6 +26,8 @@ def two_releases(tmp_path_factory: pytest.TempPathFactory) -> Project:
     git(project.root, "add", "-A")
     git(project.root, "commit", "-qm", "configs")
     make_release(project, 5)
+    project.reports.mkdir()
+    project.model_card.write_text(f"# The model of bundle {read_json(project.gate)['bundle_digest']}\n")
     register(project, commit=True)
     promote(project, stage="production")
     make_release(project, 2, champion={"version": "v0.1.0"})

@@ -73,6 +73,9 @@ def test_a_release_is_fetched_once_and_again_when_it_is_damaged(two_releases: Pr
     assert served.version == "v0.1.0"
     assert served.digest == release.digest
     assert served.about["metrics"]["accuracy"] == release.metrics["accuracy"]["value"]
+    card = served.about["card"]
+    assert card == two_releases.model_card.read_text(encoding="utf-8")
+    assert not two_releases.released_card.exists()  # the second release came without one
     graph = Path(served.folder) / "model.onnx"
     first = graph.stat().st_ino
     assert fetched(two_releases, release) == served

@@ -12,6 +12,7 @@ from lightloop.errors import LightloopError, UsageError
 from lightloop.files import read_json, write_json
 from lightloop.project import Project
 from lightloop.release.history import releases
+from lightloop.release.publication import keep_card
 from lightloop.release.registry import promote, register, rollback
 
 
@@ -160,3 +161,15 @@ def test_a_clone_that_may_lack_tags_is_refused(released: Project, tmp_path: Path
     partial = clone(released, tmp_path / "partial", option)
     with pytest.raises(UsageError, match=r"(shallow clone|made without tags), .* run `git"):
         act(partial)
+
+
+def test_the_card_of_the_bundle_goes_along_and_no_other(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    keep_card(project, "abc")
+    assert not project.released_card.exists()
+    project.reports.mkdir()
+    project.model_card.write_text("the bundle with the digest abc")
+    keep_card(project, "abc")
+    assert project.released_card.read_text() == "the bundle with the digest abc"
+    keep_card(project, "def")
+    assert not project.released_card.exists()

@@ -74,7 +74,7 @@ class ServeConfig(Frozen):
         queue: requests that a worker has in hand at once; more are refused by 429 with Retry-After.
         deadline: seconds after which a request is answered by 503.
         drain: seconds that a stopping worker gives the requests in flight.
-        batching: whether waiting requests are answered together; on a CPU it costs more than it saves.
+        batching: whether waiting requests are answered together: more a second at many clients, later ones at few.
         novelty: whether answers say how unlike the training records a record is; it costs about 0.05 ms a request.
         keys: file of hashed API keys (`lightloop keys add`), relative to the project; null lets everyone in.
         feedback: folder that keeps what turned out to be true, relative to the project; null keeps nothing.

@@ -16,6 +16,7 @@ from lightloop.files import replacing
 from lightloop.project import Project
 from lightloop.release.fetched import fetch_bundle
 from lightloop.release.history import PRODUCTION, Release, production
+from lightloop.release.repository import file_at
 from lightloop.service.state import Served
 from lightloop.service.supervisor import served_from
 from lightloop.serving.manifest import verify_bundle
@@ -57,7 +58,9 @@ def fetched(project: Project, release: Release) -> Served:
         with replacing(target) as temporary:
             digest = fetch_bundle(project, release, temporary)
     metrics = {name: one["value"] for name, one in release.metrics.items() if one.get("value") is not None}
-    return served_from(target, release.version, digest, {"metrics": metrics} if metrics else None)
+    card = file_at(project.root, release.commit, project.relative(project.released_card))
+    about = {"metrics": metrics or None, "card": card}
+    return served_from(target, release.version, digest, {name: one for name, one in about.items() if one})
 
 
 def kept(project: Project, versions: Sequence[str | None]) -> None:

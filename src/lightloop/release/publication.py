@@ -4,6 +4,7 @@ import json
 import re
 
 from lightloop.errors import LightloopError, UsageError
+from lightloop.files import write_text
 from lightloop.project import Project
 from lightloop.release.repository import changed_files, dvc, git, git_or_none, some
 
@@ -37,6 +38,20 @@ def publish(project: Project, *, commit: bool, title: str) -> None:
     git(project.root, "add", "--all", "--", *changed)
     body = "Made by `lightloop register --commit`: outputs of the loop, and what DVC holds of them in storage/."
     git(project.root, "commit", "--quiet", "--message", title, "--message", body)
+
+
+def keep_card(project: Project, digest: str) -> None:
+    """Put the model card where the release's commit takes it along; a card of another bundle is none of this one.
+
+    Args:
+        project: whose `reports/model-card.md` to keep as `artifacts/model-card.md`.
+        digest: of the bundle that is released.
+    """
+    text = project.model_card.read_text(encoding="utf-8") if project.model_card.exists() else ""
+    if digest in text:
+        write_text(project.released_card, text)
+    else:
+        project.released_card.unlink(missing_ok=True)
 
 
 def _refuse_changes(project: Project, commit: bool) -> None:

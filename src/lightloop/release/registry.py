@@ -24,7 +24,7 @@ from lightloop.release.history import (
     nearest,
     releases,
 )
-from lightloop.release.publication import publish
+from lightloop.release.publication import keep_card, publish
 from lightloop.release.repository import git, require_commit, require_identity, require_repository
 from lightloop.serving.manifest import verify_bundle
 
@@ -73,6 +73,7 @@ def register(
         from lightloop.release.sbom import write_sbom
 
         write_sbom(project, project.bundle, project.sbom)
+        keep_card(project, gate["bundle_digest"])
     publish(project, commit=commit, title=f"Release {name} of the model: gate {gate['verdict']}")
     for release in releases(project):
         if release.commit == require_commit(project.root):
