@@ -1,7 +1,5 @@
 """A real service on loopback and a real browser that asks it, for the tests of the page."""
 
-import os
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,17 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
-from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from lightloop.config.serve import ServeConfig
 from lightloop.service.app import build_app
 from lightloop.service.loaded import Loaded
 from lightloop.service.slots import Slots
 
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 ANSWER, FAULT, EXPLANATION = "#answer .outcome", "#fault p", "#explanation h3"
 
@@ -107,18 +102,3 @@ def visiting(browser: Browser, running: Running, **options: Any) -> Iterator[Vis
 def at(browser: Browser, bundle: Path, **options: Any) -> Iterator[Visit]:
     with serving(bundle) as running, visiting(browser, running, **options) as visit:
         yield visit.open()
-
-
-@contextmanager
-def launched() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        path = os.environ.get("LIGHTLOOP_CHROMIUM") or shutil.which("chromium")
-        try:
-            found = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        except PlaywrightError as error:
-            reason = f"no browser to test with ({str(error).splitlines()[0]}): run `playwright install chromium`"
-            if os.environ.get("CI"):
-                pytest.fail(reason)
-            pytest.skip(reason)
-        yield found
-        found.close()

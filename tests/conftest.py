@@ -2,7 +2,9 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from loop_world import clone, make_repository, must, run_small
@@ -11,6 +13,9 @@ from small_project import REPOSITORY, SMALL, make_project
 from lightloop.config.compose import compose_config, write_params
 from lightloop.config.schema import Config
 from lightloop.project import Project
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 def pytest_configure() -> None:
@@ -35,6 +40,15 @@ def _quiet_environment() -> None:
         "GIT_COMMITTER_NAME": "Test",
         "GIT_COMMITTER_EMAIL": "test@example.invalid",
     }
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A real one, for tests with the mark `browser`; not for longer, since Playwright keeps an event loop meanwhile."""
+    from chromium import launched
+
+    with launched() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

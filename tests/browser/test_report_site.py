@@ -1,7 +1,5 @@
 """The report in a real browser, opened from disk: what the templates' tests can't see."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Error, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request
 from report_evidence import Story, tell
 
 from lightloop.project import Project
@@ -17,15 +15,6 @@ from lightloop.stages.report import report
 
 pytestmark = pytest.mark.browser
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 WIDTHS = (360, 768, 1440)
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -38,25 +27,6 @@ STORIES = {
     "many": Story(classes=tuple(f"class {number}" for number in range(60)), per_class=4),
     "little": Story(without=("explanation", "audit", "parity", "bundle", "docs", "profile"), error=0.0),
 }
-
-
-def _executable() -> str | None:
-    """The browser that the environment names, else the system's; None for Playwright's own."""
-    return os.environ.get("LIGHTLOOP_CHROMIUM") or shutil.which("chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        try:
-            launched = playwright.chromium.launch(executable_path=_executable(), args=list(FLAGS))
-        except Error as error:
-            reason = f"no browser to test with ({str(error).splitlines()[0]}): run `playwright install chromium`"
-            if os.environ.get("CI"):
-                pytest.fail(reason)
-            pytest.skip(reason)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module", params=["real", *STORIES])

@@ -1,34 +1,17 @@
 """The page over runs in a real browser, opened from disk."""
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from report_evidence import tell
 
 from lightloop.project import Project
 from lightloop.report.runs import update_runs
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        path = os.environ.get("LIGHTLOOP_CHROMIUM") or shutil.which("chromium")
-        try:
-            launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        except Error as error:
-            if os.environ.get("CI"):
-                pytest.fail(str(error))
-            pytest.skip(f"no browser to test with ({str(error).splitlines()[0]})")
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from browsing import Running, Visit, launched, serving, visiting
+from browsing import Running, Visit, serving, visiting
 from playwright.sync_api import Browser
 from small_bundles import SMALL, small_bundle
 
@@ -16,12 +16,6 @@ Bundles = Callable[[str], Path]
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Bundles:
     """By the name of the experiment."""
     return cache(lambda name: small_bundle(name, tmp_path_factory.mktemp(name) / "project"))
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with launched() as found:
-        yield found
 
 
 @pytest.fixture(scope="module", params=list(SMALL))
