@@ -53,7 +53,9 @@ try:
     import psutil
 
     # All nodes are on this machine; each has a raylet, the parent of its workers.
-    found = [one for one in psutil.process_iter() if "ServeReplica" in " ".join(one.cmdline()[:2])]
+    # Others come and go meanwhile: of those that are gone there is no command line.
+    listed = psutil.process_iter(["cmdline"])
+    found = [one for one in listed if "ServeReplica" in " ".join((one.info["cmdline"] or [])[:2])]
     ours = [one for one in found if one.ppid() in RAYLETS]
     maps = [[one.path for one in process.memory_maps()] for process in ours]
     print(json.dumps({
