@@ -63,7 +63,7 @@ def test_a_new_release_takes_over_under_load_without_a_lost_request(world: Proje
     assert not before.runs()
     stop(world)
     assert running(world) is None
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises(httpx.ConnectError, match=r"refused|failed"):
         version_at(address)
 
 
