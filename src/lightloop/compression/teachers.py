@@ -16,8 +16,8 @@ from lightloop.errors import LightloopError, UsageError
 from lightloop.explanation.rebuilt import model_of_bundle
 from lightloop.files import replacing
 from lightloop.project import Project
+from lightloop.release.fetched import fetch_bundle
 from lightloop.release.history import find, releases
-from lightloop.release.repository import dvc
 from lightloop.serving.manifest import Manifest
 from lightloop.serving.predictor import Predictor
 from lightloop.tasks.checkpoint import Model
@@ -96,8 +96,5 @@ def _fetched(project: Project, version: str) -> Path:
     folder = project.scratch / "teachers" / release.version
     if not folder.is_dir():
         with replacing(folder) as temporary:
-            dvc(
-                project.root, "get", ".", project.relative(project.bundle), "--rev", release.tag,
-                "--out", str(temporary), "--quiet",
-            )  # fmt: skip
+            fetch_bundle(project, release, temporary, "the teacher")
     return folder
