@@ -20,7 +20,7 @@ def test_one_fold_and_one_seed_are_an_empty_result(project: Project, config: Con
 def test_nothing_heavy_is_imported_for_it(project: Project):
     program = (
         "import sys\n"
-        "from lightloop.cli import stage\n"
+        "from lightloop.cli.stages import stage\n"
         "stage('folds')\n"
         "print(sorted({'torch', 'sklearn', 'pytorch_lightning', 'scipy'} & set(sys.modules)))\n"
     )

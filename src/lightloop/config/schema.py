@@ -21,6 +21,7 @@ from lightloop.config.generation import SOLVED, check_generation
 from lightloop.config.image import ImageAugment, ImagePreprocess, ImageSpec
 from lightloop.config.losses import AnyLoss, check_heads, check_loss
 from lightloop.config.metrics import METRICS, OF_PROBLEM
+from lightloop.config.monitoring import MonitorConfig
 from lightloop.config.search import AnyEnsemble, AnySemi, NoEnsemble, NoSemi, check_members
 from lightloop.config.series import SeriesAugment, SeriesPreprocess, SeriesSpec, check_series
 from lightloop.config.serve import ServeConfig
@@ -157,6 +158,7 @@ class Config(Frozen):
     card: CardConfig = CardConfig()
     compress: Annotated[AnyCompress, Field(discriminator="name")] = NoCompress()
     serve: ServeConfig = ServeConfig()
+    monitor: MonitorConfig = MonitorConfig()
 
     @model_validator(mode="after")
     def _members(self) -> Self:

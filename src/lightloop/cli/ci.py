@@ -1,0 +1,1 @@
+"""The steps of the workflows in `.github/workflows`: one call each."""

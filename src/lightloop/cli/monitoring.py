@@ -1,0 +1,1 @@
+"""What production does: monitoring and what follows from it."""
