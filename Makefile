@@ -1,15 +1,17 @@
 # `make run` and `make test` set everything up by themselves. `make help` lists what there is.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-READY := $(VENV)/.ready
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+# An environment that somebody keeps elsewhere, such as that of a runner of one's own, is used as it is.
+VENV := $(or $(LIGHTLOOP_ENVIRONMENT),$(CURDIR)/.venv)
+READY := $(if $(LIGHTLOOP_ENVIRONMENT),,.venv/.ready)
+export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-long test-all check format lock bench clean
+.PHONY: help environment run test test-slow test-long test-all rehearse rehearse-long check secrets audit format lock bench clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+environment: $(READY) ## what the other commands need, and nothing else
 
 run: $(READY) ## run the loop: data, training, evaluation, explanation, gate, report
 	@lightloop run
@@ -25,12 +27,28 @@ test-long: $(READY) data/fashion ## what takes longest: every name of every kind
 
 test-all: test test-slow test-long ## every test
 
+rehearse: $(READY) data/fashion ## the loop on GitHub, here: the workflow files run against a forge on this machine
+	@PYTHONPATH=tests python -m rehearsal short
+
+rehearse-long: $(READY) data/fashion ## the same with a refused model, a deployment that fails, drift, and a rollback
+	@PYTHONPATH=tests python -m rehearsal long
+
 check: $(READY) ## format, lint, types, import rules, workflows
 	@ruff format --check --quiet . || (echo "not formatted: run make format"; exit 1)
 	@ruff check --quiet .
 	@mypy
 	@lint-imports --verbose >/dev/null || lint-imports
 	@zizmor --offline --quiet --persona=auditor .github
+	@actionlint
+	@check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+
+secrets: $(READY) ## look for secrets in what git holds
+	@git ls-files -z -- ':!storage' ':!*requirements.lock' | xargs -0 detect-secrets-hook \
+	    --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
+
+audit: $(READY) ## look for known vulnerabilities in the pinned packages
+	@pip-audit --strict --no-deps --disable-pip --requirement requirements.lock
 
 format: $(READY) ## format the code and mend what the linter can
 	@ruff format --quiet . && ruff check --fix --quiet .
@@ -43,11 +61,11 @@ bench: $(READY) data/fashion ## measure speed and accuracy (docs/benchmarks.md)
 	@python benchmarks/run_all.py
 
 clean: ## remove the environment and scratch files; data, results and releases stay
-	rm -rf $(VENV) .lightloop .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .lightloop .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 data/fashion: data.dvc | $(READY)
 	@dvc pull --quiet data.dvc
 
-$(READY): requirements.lock pyproject.toml scripts/setup.sh
-	@sh scripts/setup.sh "$(PYTHON)" "$(VENV)"
-	@touch $(READY)
+.venv/.ready: requirements.lock pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh "$(PYTHON)" .venv
+	@touch $@

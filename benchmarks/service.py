@@ -23,8 +23,8 @@ import psutil
 from hammer import Hammer, Told
 from services import image_record, make_served, memory, serving
 
-from lightloop.service.state import Served
-from lightloop.service.supervisor import served_from
+from lightloop.service.processes.state import Served
+from lightloop.service.processes.supervisor import served_from
 from lightloop.serving.golden import read_golden
 from lightloop.serving.manifest import HASHES, MANIFEST, hash_files, verify_bundle
 

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from small_project import REPOSITORY, SMALL, make_project
@@ -26,7 +27,7 @@ def command(root: Path, *words: str, **environment: str) -> subprocess.Completed
         text=True,
         check=False,
         stdin=subprocess.DEVNULL,
-        timeout=400,
+        timeout=1200,
     )
 
 
@@ -41,9 +42,10 @@ def run_small(root: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     return command(root, "lightloop", "run", *SMALL, *overrides)
 
 
-def start_small(root: Path, *overrides: str) -> subprocess.Popen[str]:
-    """The same in the background, in a process group of its own."""
-    return subprocess.Popen(
+@contextmanager
+def start_small(root: Path, *overrides: str) -> Iterator[subprocess.Popen[str]]:
+    """The same in the background, in a process group of its own, of which nothing is left after the block."""
+    running = subprocess.Popen(
         ["lightloop", "run", *SMALL, *overrides],
         cwd=root,
         env=os.environ | {"PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"},
@@ -55,6 +57,12 @@ def start_small(root: Path, *overrides: str) -> subprocess.Popen[str]:
         # A shell that runs the tests in the background has Ctrl-C ignored, which children inherit.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no other thread is there
     )
+    with running:
+        try:
+            yield running
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
 
 
 def make_repository(root: Path) -> Project:
@@ -83,7 +91,7 @@ def clone(source: Path, target: Path, *options: str) -> Project:
     return Project(target)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 120, every: float = 0.05) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 300, every: float = 0.05) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

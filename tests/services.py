@@ -22,10 +22,10 @@ from registry_world import dvc, git, make_model, verdict, write_random_bundle
 from lightloop.config.serve import ServeConfig
 from lightloop.deploy.process import Start, prepare, words
 from lightloop.project import Project
-from lightloop.service.control import ask
-from lightloop.service.listening import address_of, bind
-from lightloop.service.state import Health, Served, ServiceFolder
-from lightloop.service.supervisor import served_from
+from lightloop.service.processes.control import ask
+from lightloop.service.processes.listening import address_of, bind
+from lightloop.service.processes.state import Health, Served, ServiceFolder
+from lightloop.service.processes.supervisor import served_from
 from lightloop.serving.golden import make_golden
 from lightloop.serving.manifest import GOLDEN, GRAPH, HASHES, hash_files, verify_bundle
 from lightloop.serving.predictor import Predictor

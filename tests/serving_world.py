@@ -69,6 +69,5 @@ def fresh(config: Config, train: pa.Table) -> Model:
 
 
 def written(model: Model, splits: dict[SplitName, pa.Table], folder: Path) -> World:
-    train, validation = splits["train"], splits["validation"]
-    write_bundle(model, folder, data_version="0123" * 8 + ".dir", train=train, validation=validation)
+    write_bundle(model, folder, data_version="0123" * 8 + ".dir", **splits)
     return World(model, splits, folder)

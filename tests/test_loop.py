@@ -85,14 +85,14 @@ def test_two_clones_reach_the_same_bytes(ran: Project, fresh: Project):
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_killed_stage_is_made_good_by_running_again(ran: Project, copy: Project, stage: str):
     forget(copy, stage)
-    running = start_small(copy.root)
-    journal = copy.scratch / "journal"
-    wait_until(lambda: f"start {stage}" in journal.read_text())
-    victims = [pid for pid in processes_in(copy.root) if f"lightloop\0{stage}" in read_command(pid)]
-    assert victims
-    for pid in victims:
-        kill(pid)
-    output, _ = running.communicate(timeout=120)
+    with start_small(copy.root) as running:
+        journal = copy.scratch / "journal"
+        wait_until(lambda: f"start {stage}" in journal.read_text())
+        victims = [pid for pid in processes_in(copy.root) if f"lightloop\0{stage}" in read_command(pid)]
+        assert victims
+        for pid in victims:
+            kill(pid)
+        output, _ = running.communicate(timeout=120)
     assert running.returncode == 1
     assert f"{stage} was killed" in output
     done = run_small(copy.root)
@@ -108,16 +108,16 @@ WRITING = {"export": "artifacts", "report": "."}
 @pytest.mark.parametrize("stage", WRITING)
 def test_a_stage_that_is_killed_while_it_writes_leaves_nothing_half(ran: Project, copy: Project, stage: str):
     forget(copy, stage)
-    running = start_small(copy.root)
-    folder = copy.root / WRITING[stage]
-    journal = copy.scratch / "journal"
-    wait_until(lambda: f"start {stage}" in journal.read_text())
-    # A folder that is being written has another name until it is whole.
-    wait_until(lambda: scratch_in(folder) != [], every=0.0005)
-    victims = [pid for pid in processes_in(copy.root) if f"lightloop\0{stage}" in read_command(pid)]
-    for pid in victims:
-        kill(pid)
-    output, _ = running.communicate(timeout=120)
+    with start_small(copy.root) as running:
+        folder = copy.root / WRITING[stage]
+        journal = copy.scratch / "journal"
+        wait_until(lambda: f"start {stage}" in journal.read_text())
+        # A folder that is being written has another name until it is whole.
+        wait_until(lambda: scratch_in(folder) != [], every=0.0005)
+        victims = [pid for pid in processes_in(copy.root) if f"lightloop\0{stage}" in read_command(pid)]
+        for pid in victims:
+            kill(pid)
+        output, _ = running.communicate(timeout=120)
     assert running.returncode == 1
     assert f"{stage} was killed" in output
     assert scratch_in(folder), "else nothing was being written"
@@ -146,11 +146,11 @@ def forget(project: Project, stage: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets children end with their parent")
 def test_a_killed_run_leaves_no_orphan_and_the_next_one_finishes(ran: Project, fresh: Project):
-    running = start_small(fresh.root)
-    journal = fresh.scratch / "journal"
-    wait_until(lambda: journal.exists() and "start train" in journal.read_text())
-    kill(running.pid)
-    running.communicate(timeout=60)
+    with start_small(fresh.root) as running:
+        journal = fresh.scratch / "journal"
+        wait_until(lambda: journal.exists() and "start train" in journal.read_text())
+        kill(running.pid)
+        running.communicate(timeout=60)
     wait_until(lambda: not processes_in(fresh.root), seconds=10)
     done = run_small(fresh.root)
     assert done.returncode == 3, done.stdout + done.stderr
@@ -160,11 +160,11 @@ def test_a_killed_run_leaves_no_orphan_and_the_next_one_finishes(ran: Project, f
 def test_control_c_ends_everything_and_leaves_everything_as_it_was(copy: Project):
     before = evidence(copy)
     (copy.scratch / "journal").write_text("")
-    running = start_small(copy.root, "trainer.max_epochs=200", "trainer.patience=200")
-    wait_until(lambda: "start train" in (copy.scratch / "journal").read_text())
-    wait_until(lambda: list(copy.scratch.glob("training/*/last.ckpt")) != [])
-    os.killpg(running.pid, signal.SIGINT)
-    output, _ = running.communicate(timeout=60)
+    with start_small(copy.root, "trainer.max_epochs=200", "trainer.patience=200") as running:
+        wait_until(lambda: "start train" in (copy.scratch / "journal").read_text())
+        wait_until(lambda: list(copy.scratch.glob("training/*/last.ckpt")) != [])
+        os.killpg(running.pid, signal.SIGINT)
+        output, _ = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "lightloop: interrupted: run it again to go on" in output
     wait_until(lambda: not processes_in(copy.root), seconds=10)

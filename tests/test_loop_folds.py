@@ -11,12 +11,12 @@ WORDS = ["network=mlp", "explain=gradients", "folds=2", "seeds=2"]
 
 
 def test_a_run_that_was_killed_goes_on_with_the_members_that_are_left(fresh: Project):
-    running = start_small(fresh.root, *WORDS)
-    members = fresh.scratch / "members"
-    wait_until(lambda: len(list(members.glob("*/scored.json"))) >= 2)
-    for pid in processes_in(fresh.root):
-        kill(pid)
-    running.communicate(timeout=60)
+    with start_small(fresh.root, *WORDS) as running:
+        members = fresh.scratch / "members"
+        wait_until(lambda: len(list(members.glob("*/scored.json"))) >= 2)
+        for pid in processes_in(fresh.root):
+            kill(pid)
+        running.communicate(timeout=60)
     kept = {path: path.stat().st_mtime_ns for path in members.glob("*/member.ckpt")}
     assert len(kept) >= 2
     done = run_small(fresh.root, *WORDS)

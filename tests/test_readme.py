@@ -87,6 +87,7 @@ def test_the_commands_of_the_loop(tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # three runs and all checks
 def test_the_two_commands_and_a_release_in_a_whole_clone(tmp_path: Path):
     """`make run` on all the data, in a clone that borrows this environment; then the first release."""
     root = tmp_path / "lightloop"

@@ -87,6 +87,23 @@ def read_json(path: Path) -> Any:
         raise LightloopError(f"{path} is not valid JSON ({error}): run `lightloop run` to make it anew") from None
 
 
+def read_json_or(path: Path, otherwise: Any = None) -> Any:
+    """Read a JSON file of ours that need not be there.
+
+    Args:
+        path: of the file.
+        otherwise: what stands for a file that is not there.
+
+    Raises:
+        LightloopError: it is there and not whole.
+
+    Examples:
+        >>> read_json_or(Path("nowhere.json"), {"members": []})
+        {'members': []}
+    """
+    return read_json(path) if path.exists() else otherwise
+
+
 def file_size(path: Path) -> int:
     """Bytes of a file, or of all files below a folder."""
     if path.is_file():

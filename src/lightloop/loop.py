@@ -15,6 +15,7 @@ from lightloop.files import read_json
 from lightloop.journal import JOURNAL, Journal, die_with_parent
 from lightloop.project import Project
 from lightloop.tracking import tracking_mode
+from lightloop.warm import warm_server
 
 
 def run_loop(overrides: Sequence[str], *, until: str | None = None) -> None:
@@ -38,7 +39,7 @@ def run_loop(overrides: Sequence[str], *, until: str | None = None) -> None:
         raise UsageError("this is no git repository, which DVC needs: `git init && git add -A && git commit -m start`")
     tracking_mode(config)  # a wrong WANDB_MODE is said now, not after the data check
     write_params(project, config)
-    _pull_data(project, config.data.path)
+    pull_data(project, config.data.path)
 
     from lightloop.release.champion import write_champion
 
@@ -46,12 +47,16 @@ def run_loop(overrides: Sequence[str], *, until: str | None = None) -> None:
     journal = Journal.start(project)
     _reproduce(project, pipeline, journal, until)
     if until is None:
+        from lightloop.monitoring.page import keep_page
         from lightloop.report.runs import update_runs
+        from lightloop.score.said import keep_page as keep_score
         from lightloop.stages.folds import print_folds
         from lightloop.summary import print_summary
 
         # Also where DVC restored the report, which then lacks the page on all runs.
         update_runs(project)
+        keep_page(project)
+        keep_score(project)
 
         if config.folds * config.seeds > 1:
             print_folds(read_json(project.folds_result))
@@ -65,7 +70,7 @@ def read_pipeline(project: Project) -> dict[str, Any]:
     return stages
 
 
-def _pull_data(project: Project, path: str) -> None:
+def pull_data(project: Project, path: str) -> None:
     """Get the data when it is not there; data that a person changed is left as it is."""
     if (project.root / path).exists() or not (project.root / "data.dvc").exists():
         return
@@ -82,7 +87,8 @@ def _reproduce(project: Project, pipeline: dict[str, Any], journal: Journal, unt
     kept = _Kept(project, pipeline)
     target = [until] if until else []
     try:
-        code = _dvc(project, "repro", "--quiet", *target).returncode
+        with warm_server() as told:
+            code = _dvc(project, "repro", "--quiet", *target, told=told).returncode
     except KeyboardInterrupt:
         interrupted = journal.failure()
         kept.put_back(interrupted[0] if interrupted else None)
@@ -144,13 +150,16 @@ def _uncached(stage: dict[str, Any]) -> list[str]:
     ]
 
 
-def _dvc(project: Project, *arguments: str, capture: bool = False) -> subprocess.CompletedProcess[str]:
-    """DVC's command line in the project, with the commands of our environment first on the path."""
+def _dvc(
+    project: Project, *arguments: str, capture: bool = False, told: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """DVC's command line in the project, with the commands of our environment first on the path; stages are `told`."""
     programs = Path(sys.executable).parent
     environment = os.environ | {
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}",
         "DVC_NO_ANALYTICS": "1",
         JOURNAL: str(project.scratch / "journal"),
+        **(told or {}),
     }
     return subprocess.run(
         [programs / "dvc", *arguments],

@@ -119,6 +119,9 @@ def test_the_gate_judges_that_very_bundle_and_the_report_tells(compressed, tmp_p
     assert checks["compression"]["source"] == "config compress.max_loss"
     right = read_json(project.released().metrics)["metrics"]["accuracy"]["value"]
     assert checks["bounds.accuracy"]["figures"]["value"] == right
+    # What the registry shows of a release is what the released bundle reached.
+    assert verdict["metrics"] == read_json(project.released().metrics)["metrics"]
+    assert verdict["metrics"]["accuracy"]["value"] != read_json(project.metrics)["metrics"]["accuracy"]["value"]
     # A bound that the network keeps and the bundle does not.
     strict = copy.deepcopy(read_json(project.compression)) | {"max_loss": 0.0}
     row = next(row for row in strict["candidates"] if row["chosen"])
@@ -152,6 +155,7 @@ def test_doubt_keeps_the_network_and_the_same_run_writes_the_same_bytes(finished
     assert "loses too much" in capsys.readouterr().out
     gate(config, project, fail=False)
     assert "compression" not in [check["name"] for check in read_json(project.gate)["checks"]]
+    assert "metrics" not in read_json(project.gate)
     speed = read_json(project.compression_speed)
     assert set(speed["milliseconds"]) == {"float", "narrow"}
     assert sorted(speed["processor"]) == ["architecture", "features"]

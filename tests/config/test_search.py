@@ -31,12 +31,6 @@ def test_what_does_not_fit_is_one_sentence(repository: Project, overrides: list[
     assert "\n" not in str(caught.value)
 
 
-def test_a_predefined_validation_split_has_no_folds(repository: Project):
-    files = "data.files={train:train.parquet,test:test.parquet,validation:validation.parquet}"
-    with pytest.raises(UsageError, match="folds=3 can't be drawn, since data=fashion has a predefined validation"):
-        compose_config(repository, [files, "data.split.validation=predefined", "folds=3"])
-
-
 @pytest.mark.parametrize(("problem", "name"), [("semi=pseudo_labels", "semi"), ("ensemble=voting", "ensemble")])
 def test_only_classification_has_votes_and_pseudo_labels(repository: Project, problem: str, name: str):
     with pytest.raises(UsageError, match=f"{name}=.* is for classification"):

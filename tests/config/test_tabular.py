@@ -44,10 +44,13 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(repository, overrides, s
     [
         (["clean=strict"], r"clean\.missing=drop is for tables, but data=fashion is image: say clean\.missing=keep"),
         (["clean.outliers=iqr"], r"clean\.outliers=iqr is for tables"),
-        (["experiment=co2", "clean.duplicates=near"], r"clean\.duplicates=near is for image or text or tabular"),
+        (
+            ["experiment=co2", "clean.duplicates=near"],
+            r"clean\.duplicates=near is not for data=co2, whose windows",
+        ),
         (["balance=reweighing"], r"balance=reweighing is by a sensitive column, but data=fashion has none"),
         (["experiment=co2", "balance=oversample"], r"balance=oversample is for classes, but data=co2 is forecasting"),
-        (["experiment=co2", "clean=duplicates"], r"clean\.duplicates=exact is for image or text or tabular, not for"),
+        (["experiment=co2", "clean=duplicates"], r"clean\.duplicates=exact is not for data=co2, whose windows"),
     ],
 )
 def test_cleaning_and_balance_fit_the_data(repository, overrides, sentence):

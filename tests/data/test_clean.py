@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pictures import encode
+from series_world import whole
 from tables import loans_config
 
 from lightloop.config.balance import Clean
@@ -81,6 +82,23 @@ def test_of_images_that_are_nearly_the_same_the_first_is_kept():
     assert near.equals(table.take([0, 3, 4, 5, 7])), "flat images are alike only where they are the same"
     exact = clean_records(table, IMAGES, Clean(duplicates="exact"))
     assert exact.equals(table.take([0, 1, 3, 4, 5, 7]))
+
+
+def test_of_whole_series_that_are_nearly_the_same_the_first_is_kept():
+    config = whole(window=16)
+    random = np.random.default_rng(0)
+    first, other = random.normal(size=(2, 16))
+    nearly = first + 0.01 * random.normal(size=16)
+    assert 0.99 < np.corrcoef(first, nearly)[0, 1] < 1
+    # The last `window` steps are what is used.
+    longer = np.r_[random.normal(size=5), first]
+    rows = [first, nearly, other, first, longer, -first, np.zeros(16)]
+    table = pa.table(
+        {"series": pa.array([row.tolist() for row in rows], pa.list_(pa.float32())), "label": list("abababa")}
+    )
+    kept = clean_records(table, config.data, Clean(duplicates="near"))
+    assert kept.equals(table.take([0, 2, 5, 6]))
+    assert clean_records(table, config.data, Clean(duplicates="exact")).equals(table.take([0, 1, 2, 5, 6]))
 
 
 def test_of_texts_that_are_nearly_the_same_the_first_is_kept():

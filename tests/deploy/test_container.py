@@ -22,7 +22,7 @@ from lightloop.deploy.released import by_path, settings_of
 from lightloop.deploy.variables import variables
 from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
-from lightloop.service.state import Served
+from lightloop.service.processes.state import Served
 from lightloop.serving.golden import read_golden
 from lightloop.serving.manifest import verify_bundle
 

@@ -12,13 +12,17 @@ import httpx
 import pytest
 from hammer import Hammer
 from loop_world import PROGRAMS, command, wait_until
-from registry_world import git
-from services import image_record, make_release
+from registry_world import dvc, git, verdict
+from services import image_record, make_release, write_failing_bundle
 
 from lightloop.deploy.local import deploy, health_of, last_path, running, service_path, stop
+from lightloop.deploy.released import folder_of
+from lightloop.deploy.status import print_status
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.project import Project
 from lightloop.release.registry import promote, register, rollback
+from lightloop.serving.manifest import verify_bundle
+from lightloop.serving.signature import make_keys, sign_bundle
 
 pytestmark = pytest.mark.slow
 QUICK = ("serve.port=0", "serve.logs=none", "serve.workers=1", "serve.watch=0.1")
@@ -82,6 +86,16 @@ def test_the_same_again_changes_nothing_and_other_settings_do(world: Project) ->
     assert not first.runs()
 
 
+def test_the_port_that_was_found_free_can_be_named_afterwards(world: Project) -> None:
+    address = deploy(world, QUICK)
+    first = running(world)
+    assert first is not None
+    port = address.rpartition(":")[2]
+    assert deploy(world, [*QUICK, f"serve.port={port}"]) == address
+    assert not first.runs()
+    assert version_at(address) == "v0.1.0"
+
+
 def test_a_release_that_answers_otherwise_than_it_was_released_leaves_the_old_one(world: Project) -> None:
     address = deploy(world, QUICK)
     first = running(world)
@@ -100,6 +114,62 @@ def test_a_release_that_answers_otherwise_than_it_was_released_leaves_the_old_on
     promote(world, stage="production", version="v0.2.0", force=True)
     assert deploy(world, QUICK) == address
     assert version_at(address) == "v0.2.0"
+
+
+def test_a_release_that_is_not_signed_with_the_key_of_the_config_leaves_the_old_one(world: Project) -> None:
+    address = deploy(world, QUICK)
+    bump(world)
+    with pytest.raises(UsageError, match=r"serve\.public_key is bundle\.pub, which can't be read \(no such file"):
+        deploy(world, [*QUICK, "serve.public_key=bundle.pub"])
+    make_keys(world.root / "bundle.key", world.root / "bundle.pub")
+    with pytest.raises(LightloopError, match=r"is not signed, but .+key\.pub asks for it"):
+        deploy(world, [*QUICK, "serve.public_key=bundle.pub"])
+    assert version_at(address) == "v0.1.0"
+    assert sign_bundle(folder_of(world) / "bundles" / "v0.2.0", world.root / "bundle.key")
+    assert deploy(world, [*QUICK, "serve.public_key=bundle.pub"]) == address
+    assert version_at(address) == "v0.2.0"
+
+
+def test_a_release_that_fails_when_it_is_used_gives_way_to_the_one_before(
+    world: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = deploy(world, QUICK)
+    assert version_at(address) == "v0.1.0"
+    release_failing_bundle(world)
+    assert deploy(world, QUICK) == address
+    for _ in range(5):
+        httpx.post(f"{address}/v1/predict", json=image_record(), timeout=30)
+
+    def returned() -> bool:
+        found = health_of(world)
+        change = found[1].change if found is not None else None
+        return change is not None and (change.what, change.result) == ("return", "done")
+
+    wait_until(returned, 20)
+    assert version_at(address) == "v0.1.0"
+    assert print_status(world)
+    said = capsys.readouterr().out
+    assert "return of v0.1.0: done, v0.3.0 is served no more: " in said
+    # What is given back to production then is served already; the bad one would be tried anew.
+    later()
+    rollback(world, stage="production")
+    deploy(world, QUICK)
+    assert version_at(address) == "v0.1.0"
+
+
+def release_failing_bundle(world: Project) -> None:
+    """v0.3.0 in production; without golden records, so that nothing shows before it is used."""
+    shutil.rmtree(world.root / "source")
+    write_failing_bundle(world.root / "source")
+    (world.root / "verdict.json").write_text(
+        json.dumps(verdict(verify_bundle(world.root / "source"), champion={"version": "v0.1.0"}))
+    )
+    git(world.root, "add", "-A", "source", "verdict.json")
+    git(world.root, "commit", "-qm", "fails when used")
+    dvc(world.root, "repro", "--quiet")
+    register(world, commit=True)
+    later()
+    promote(world, stage="production", version="v0.3.0", force=True)
 
 
 def test_a_damaged_bundle_in_the_remote_leaves_the_old_one(world: Project) -> None:

@@ -6,7 +6,15 @@ import pytest
 from tiny_bundles import tiny_bundle
 
 from lightloop.config.compose import compose_config
-from lightloop.deploy.released import by_path, fetched, kept, production_release, settings_of
+from lightloop.deploy.released import (
+    DEPLOY_ROOT,
+    by_path,
+    fetched,
+    folder_of,
+    kept,
+    production_release,
+    settings_of,
+)
 from lightloop.deploy.targets import deploy_to
 from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
@@ -98,3 +106,12 @@ def test_a_wrong_target_is_one_sentence(repository: Project, monkeypatch: pytest
         deploy_to("local", [], render=Path("x"))
     with pytest.raises(UsageError, match="--canary is for the target local"):
         deploy_to("container", [], canary=0.1)
+
+
+def test_a_service_can_be_kept_outside_of_a_project_that_does_not_last(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(DEPLOY_ROOT, "")
+    assert folder_of(Project(tmp_path)) == tmp_path / ".lightloop" / "service"
+    monkeypatch.setenv(DEPLOY_ROOT, str(tmp_path / "kept"))
+    assert folder_of(Project(tmp_path / "job")) == tmp_path / "kept"

@@ -69,7 +69,8 @@ def test_wrong_words_are_one_sentence_and_start_nothing(tmp_path: Path) -> None:
 
 def test_the_processes_of_a_service_never_load_what_trains() -> None:
     script = (
-        "import sys, lightloop.deploy.process, lightloop.service.worker, lightloop.service.children as c\n"
+        "import sys, lightloop.deploy.process, lightloop.service.processes.worker\n"
+        "import lightloop.service.processes.children as c\n"
         "import importlib; [importlib.import_module(name) for name in c.SHARED]\n"
         "heavy = {'torch', 'pytorch_lightning', 'sklearn', 'pandas', 'scipy', 'matplotlib', 'dvc', 'gto', 'onnx'}\n"
         "print(sorted(heavy & set(sys.modules)))"
@@ -82,7 +83,8 @@ def test_the_processes_of_a_service_never_load_what_trains() -> None:
 def test_the_parent_imports_what_workers_share_and_starts_no_thread_of_ours(tmp_path: Path) -> None:
     script = (
         "import os, sys, pathlib, threading\n"
-        "from lightloop.service.children import preload; from lightloop.service.state import ServiceFolder\n"
+        "from lightloop.service.processes.children import preload\n"
+        "from lightloop.service.processes.state import ServiceFolder\n"
         "os.environ['OPENBLAS_NUM_THREADS'] = '1'\n"
         "preload(ServiceFolder(pathlib.Path(sys.argv[1])))\n"
         "tasks = pathlib.Path('/proc/self/task').iterdir()\n"

@@ -9,7 +9,7 @@ from tiny_bundles import KINDS, tiny_bundle
 
 from lightloop.deploy.smoke import check
 from lightloop.errors import LightloopError
-from lightloop.service.supervisor import served_from
+from lightloop.service.processes.supervisor import served_from
 from lightloop.serving.golden import read_golden
 from lightloop.serving.manifest import verify_bundle
 

@@ -29,7 +29,7 @@ def about():
     return x_NCHW, torch.arange(6) % 3, Reference(torch.zeros(SHAPE), x_NCHW, 16, 0)
 
 
-def test_grad_cam_plus_plus_weighs_by_the_derivatives_of_the_exponential(network, about):
+def test_grad_cam_plus_plus_weighs_by_the_derivatives_of_the_exponential(network, about):  # pragma: allowlist secret
     """Equation 19 of the paper, its second and third derivatives by autograd, position by position."""
     x_NCHW, targets_N, reference = about
     seen = []

@@ -278,3 +278,19 @@ def test_releases_are_printed_with_stage_verdict_metrics_and_author(
     assert newest.split()[:4] == ["v0.2.0", "-", "refused", "0.9010"]
     assert oldest.split()[:4] == ["v0.1.0", "production", "accepted", "0.9010"]
     assert oldest.split()[-2:] == ["Test", releases(running)[1].commit[:7]]
+
+
+def test_a_compressed_release_shows_what_the_released_bundle_reached(
+    running: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reached = {"accuracy": {"value": 0.8765, "low": 0.86, "high": 0.89}}
+    write_json(running.gate, verdict("small digest") | {"metrics": reached})
+    git(running.root, "commit", "-qam", "compressed")
+    from gto import api
+
+    api.register(running.root, "model", "HEAD", version="v0.2.0")
+    print_releases(running)
+    _, newest, oldest = capsys.readouterr().out.splitlines()
+    assert newest.split()[3] == "0.8765"
+    assert oldest.split()[3] == "0.9010"
+    assert releases(running)[0].metrics == reached

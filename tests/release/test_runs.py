@@ -141,6 +141,14 @@ def test_commits_whose_evidence_is_damaged_are_left_out(told: Project):
     assert [run.version for run in all_runs(told).runs] == ["v0.1.0"]
 
 
+def test_of_a_compressed_bundle_its_own_metrics_are_shown(told: Project):
+    gate = json.loads(told.gate.read_text())
+    gate["metrics"] = {"accuracy": {"value": 0.8765, "low": 0.86, "high": 0.89}}
+    told.gate.write_text(json.dumps(gate))
+    release(told, "v0.1.0")
+    assert [run.metrics for run in all_runs(told).runs] == [gate["metrics"]]
+
+
 def test_many_files_are_read_as_one_by_one(told: Project):
     release(told, "v0.1.0")
     odd = told.root / "odd name\u00e9.txt"

@@ -9,7 +9,7 @@ import pytest
 from http_world import client_of, example
 from typer.testing import CliRunner
 
-from lightloop import cli
+from lightloop.cli.app import app
 from lightloop.errors import LightloopError, UsageError
 from lightloop.service import keys
 from lightloop.service.keys import KeyRing, add_key, read_keys, revoke_key
@@ -123,12 +123,12 @@ def test_the_description_says_that_keys_are_needed(releases: dict[str, Loaded], 
 
 def test_the_command_line(path: Path) -> None:
     run = CliRunner().invoke
-    added = run(cli.app, ["keys", "add", "someone", "--file", str(path)])
+    added = run(app, ["keys", "add", "someone", "--file", str(path)])
     assert added.exit_code == 0
     secret = added.stdout.splitlines()[0]
     (kept,) = json.loads(path.read_text())["keys"]
     assert KeyRing(path).holder(secret) == kept["id"]
-    listed = run(cli.app, ["keys", "list", "--file", str(path)])
+    listed = run(app, ["keys", "list", "--file", str(path)])
     assert listed.stdout.split() == [kept["id"], kept["created"], "someone"]
-    assert run(cli.app, ["keys", "revoke", kept["id"], "--file", str(path)]).exit_code == 0
-    assert run(cli.app, ["keys", "list", "--file", str(path)]).stdout == ""
+    assert run(app, ["keys", "revoke", kept["id"], "--file", str(path)]).exit_code == 0
+    assert run(app, ["keys", "list", "--file", str(path)]).stdout == ""

@@ -12,9 +12,9 @@ from tiny_bundles import grey, tiny_bundle
 
 from lightloop.config.serve import CanaryConfig
 from lightloop.service.loaded import Loaded
+from lightloop.service.processes.trial import Trial, judge
 from lightloop.service.slots import Candidate, Slots
 from lightloop.service.tally import EDGES, Tally
-from lightloop.service.trial import Trial, judge
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from lightloop.serving.golden import Golden, check_golden, chosen
 from lightloop.serving.manifest import FORMAT, GOLDEN, NOVELTY, SIGNATURE, hash_files, read_manifest, verify_bundle
 from lightloop.serving.novelty import p_values
 from lightloop.serving.predictor import Prediction, Predictor
-from lightloop.serving.signature import check_signature, make_keys, sign_bundle
+from lightloop.serving.signature import check_signature, make_keys, name_keys, sign_bundle
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +32,8 @@ def bundle(world, tmp_path):
 
 def test_the_manifest_is_of_this_format_and_knows_nothing_of_serving(world):
     manifest = read_manifest(world.bundle)
-    assert manifest.format == FORMAT == 3
-    assert "serve" not in manifest.config
+    assert manifest.format == FORMAT == 4
+    assert not {"serve", "monitor"} & manifest.config.keys()
     assert world.model.config.serve is not None
 
 
@@ -192,6 +192,25 @@ def test_a_signature_is_of_the_bundle_and_of_the_key(bundle, tmp_path, monkeypat
         Predictor.load(bundle)
     seal(bundle)
     assert not (bundle / SIGNATURE).exists()
+
+
+def test_keys_of_the_config_count_where_the_environment_names_none(bundle, tmp_path, monkeypatch):
+    for name in ("LIGHTLOOP_SIGN_KEY", "LIGHTLOOP_PUBLIC_KEY"):
+        monkeypatch.setenv(name, "")
+    make_keys(tmp_path / "a.key", tmp_path / "a.pub")
+    make_keys(tmp_path / "b.key", tmp_path / "b.pub")
+    name_keys(tmp_path)
+    assert not sign_bundle(bundle)
+    name_keys(tmp_path, sign="a.key", public="a.pub")
+    assert sign_bundle(bundle)
+    assert check_signature(bundle)
+    # What the environment names goes before the config.
+    name_keys(tmp_path, public="b.pub")
+    assert check_signature(bundle)
+    monkeypatch.setenv("LIGHTLOOP_PUBLIC_KEY", "")
+    name_keys(tmp_path, public="b.pub")
+    with pytest.raises(LightloopError, match=r"is not signed with the key of .+b\.pub"):
+        Predictor.load(bundle)
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"signature": "%%"}', '{"signature": 5}', "[]", '{"signature": ""}'])

@@ -257,8 +257,10 @@ def test_damaged_hashes(bundle: Path, content: str, message: str) -> None:
 
 
 def test_bundle_of_another_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LightloopError, match="has format 4, but this Lightloop reads format 1 and 2 and 3: use the"):
-        Predictor.load(write(tmp_path / "newer", format=4))
+    with pytest.raises(
+        LightloopError, match="has format 5, but this Lightloop reads format 1 and 2 and 3 and 4: use the"
+    ):
+        Predictor.load(write(tmp_path / "newer", format=5))
 
 
 def test_an_older_bundle_answers_the_most_probable_class(bundle: Path) -> None:

@@ -18,8 +18,9 @@ from lightloop.data.tabular.input import Feature, TabularInput
 from lightloop.data.text.input import TextInput
 from lightloop.errors import RefusedError, UsageError
 from lightloop.serving import records as module
+from lightloop.serving.cells import same_category
 from lightloop.serving.manifest import Manifest
-from lightloop.serving.records import image_size, same_category, to_json, to_table
+from lightloop.serving.records import image_size, to_json, to_table
 
 FEATURES = (
     Feature(name="age", kind="number", low=18, high=90),

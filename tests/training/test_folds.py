@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from lightloop.config.compose import compose_config
@@ -83,6 +84,26 @@ def test_what_was_killed_in_the_middle_goes_on(project: Project, two_by_two: Con
     shutil.rmtree(family(project))
     folds(two_by_two, project)
     assert project.folds_result.read_bytes() == result, "the same bytes as in one go"
+
+
+def test_beside_a_predefined_validation_split_the_training_file_is_divided(project: Project, repository: Project):
+    folder = project.root / "data" / "fashion"
+    whole = pq.read_table(folder / "train.parquet")
+    cut = len(whole) - 60
+    pq.write_table(whole.slice(cut), folder / "validation.parquet")
+    pq.write_table(whole.slice(0, cut), folder / "train.parquet")
+    files = "data.files={train:train.parquet,test:test.parquet,validation:validation.parquet}"
+    config = compose_config(
+        repository, [*TINY, files, "data.split.validation=predefined", "folds=3", "data.split.policy=random"]
+    )
+    trained = train_folds(config, project, scratch=family(project), quiet=True)
+    splits = read_splits(config.data, project.root, config.seed)
+    assert len(splits["validation"]) == 60
+    assert trained.held_out is not None
+    held_out = trained.held_out.column("id").to_pylist()
+    assert sorted(held_out) == sorted(splits["train"].column("id").to_pylist()), (
+        "each once, and none that is predefined"
+    )
 
 
 def test_seeds_alone_hold_out_the_validation_share(project: Project, repository: Project):

@@ -24,11 +24,11 @@ from lightloop.data.near import (
     SHINGLE,
     centred,
     compared_pixels,
+    compared_steps,
     long_enough,
     plain_text,
     sequence_counter,
 )
-from lightloop.data.series.input import SeriesInput
 from lightloop.data.splits import SplitName
 
 # (asked, known): what is asked about must not be known.
@@ -106,9 +106,7 @@ def closest(asked: pa.Table, known: pa.Table, spec: AnySpec) -> Closest:
     if isinstance(spec, ImageSpec):
         return correlated(*(compared_pixels(table, spec) for table in (asked, known)))
     if isinstance(spec, SeriesSpec):
-        schema = SeriesInput(column=spec.known, window=spec.window)
-        parts = [np.nan_to_num(schema.encode(table, {})["series"][:, :, 0]) for table in (asked, known)]
-        return correlated(*parts)
+        return correlated(*(compared_steps(table, spec) for table in (asked, known)))
     if spec.modality == "text":
         return resembling(asked.column("text").to_pylist(), known.column("text").to_pylist())
     return equal_rows(asked, known, spec)

@@ -27,10 +27,12 @@ def predict(
 
     keep_pandas_out()
     if bundle is None:
-        from lightloop.deploy.released import fetched, production_release
+        from lightloop.deploy.released import fetched, production_release, settings_of
         from lightloop.project import Project
+        from lightloop.serving.signature import name_keys
 
         project = Project.find()
+        name_keys(project.root, public=settings_of(project, []).public_key)
         bundle = Path(fetched(project, production_release(project)).folder)
     counts = predict_file(bundle, source, output, batch=batch, force=force)
     went_on = f", {counts.resumed} of them by an earlier run" if counts.resumed else ""

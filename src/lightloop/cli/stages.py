@@ -12,10 +12,15 @@ from lightloop.cli.app import app, fail
 def stage(name: str, **options: Any) -> None:
     """Run one stage on the current params.yaml."""
     import importlib
+    import sys
 
+    from lightloop.warm import hand_over
+
+    hand_over(sys.argv[1:])
     from lightloop.config.compose import read_params
     from lightloop.journal import JOURNAL, die_with_parent, recorded
     from lightloop.project import Project
+    from lightloop.serving.signature import name_keys
 
     if JOURNAL in os.environ:
         die_with_parent()
@@ -23,6 +28,7 @@ def stage(name: str, **options: Any) -> None:
         project = Project.find()
         current = read_params(project)
         os.chdir(project.root)
+        name_keys(project.root, sign=current.sign_key, public=current.serve.public_key)
         getattr(importlib.import_module(f"lightloop.stages.{name}"), name)(current, project, **options)
 
 

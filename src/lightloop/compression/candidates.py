@@ -171,7 +171,7 @@ class Bench:
     def _write(
         self, made: "_Made", folder: Path, graph: onnx.ModelProto, calibration: Calibration, *, complete: bool = True
     ) -> None:
-        records = {name: self.splits[name] for name in ("train", "validation")} if complete else {}
+        records = {name: self.splits[name] for name in ("train", "validation", "test")} if complete else {}
         write_variant(
             self.project.exported,
             folder,

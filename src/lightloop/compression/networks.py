@@ -69,7 +69,7 @@ class Workshop:
         model = self.model
         for place, step in enumerate(steps):
             told = [one.model_dump(mode="json") for one in steps[: place + 1]]
-            left_out = ("compress", "audit", "explain", "gate", "card", "tracking", "serve")
+            left_out = ("compress", "audit", "explain", "gate", "card", "tracking")
             folder = self.scratch / fingerprint(self.config, self.project, told, leave_out=left_out)
             match step:
                 case Prune():

@@ -5,9 +5,6 @@ from typing import Literal
 from lightloop.config.base import Count, Frozen, Positive
 from lightloop.config.data import DataSpec
 
-# Where records can be told to be the same: what a record is lies in columns, and is no window of a series.
-CLEANED = ("image", "text", "tabular")
-
 
 class Clean(Frozen):
     """Training records to leave out; validation and test records stay as they are, since the service gets such too.
@@ -18,8 +15,8 @@ class Clean(Frozen):
             forest calls an outlier.
         outlier_limit: null stands for 3 (`z_score`) or 1.5 (`iqr`).
         duplicates: of records with the same features the first is kept. `near` also compares tables with their numbers
-            rounded to `digits` significant digits, images by the correlation of their pixels (0.99), and texts by the
-            share of sequences of five words that two of them have in common (0.8).
+            rounded to `digits` significant digits, images by the correlation of their pixels (0.99), whole series by
+            that of their steps, and texts by the share of sequences of five words that two have in common (0.8).
         digits: see `duplicates`.
     """
 
@@ -78,7 +75,8 @@ def check_balance(clean: Clean, balance: Balance, spec: DataSpec) -> None:
                 f"clean.{name}={getattr(clean, name)} is for tables, but data={spec.name} is {modality}: "
                 f"say clean.{name}=keep"
             )
-    if clean.duplicates != "keep" and modality not in CLEANED:
+    if clean.duplicates != "keep" and spec.problem == "forecasting":
         raise ValueError(
-            f"clean.duplicates={clean.duplicates} is for {' or '.join(CLEANED)}, not for {modality}: say clean=none"
+            f"clean.duplicates={clean.duplicates} is not for data={spec.name}, whose windows overlap on purpose: "
+            "say clean=none"
         )

@@ -48,6 +48,7 @@ class Split(Frozen):
 
     `test` and `validation` are "predefined" (the spec's files say) or a share. `policy` says how shares are drawn: each
     class alike (`stratified`), whole groups together (`group`), the latest records (`time`), or just so (`random`).
+    Folds divide what is not tested on by the policy; where validation is predefined, the training file alone.
     """
 
     policy: Literal["stratified", "group", "time", "random"] = "stratified"

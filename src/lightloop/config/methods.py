@@ -65,7 +65,7 @@ METHODS: Final[dict[str, Methods]] = {
         ("clean.duplicates",),
         {
             "exact": "Of training records with the same features the first is kept.",
-            "near": "The same, or nearly: numbers rounded to `clean.digits` digits, correlated pixels, common phrases.",
+            "near": "The same, or nearly: rounded to `clean.digits` digits, correlated pixels or steps, like phrases.",
         },
     ),
     "scaling": Methods(

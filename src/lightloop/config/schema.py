@@ -123,7 +123,8 @@ else:
 class Config(Frozen):
     """Everything that a run needs to be told.
 
-    `files` is not typed by a person: see `config.files`.
+    `files` is not typed by a person: see `config.files`. `sign_key` is a file of a private key, relative to the
+    project, that bundles are signed with; `LIGHTLOOP_SIGN_KEY` goes before it.
     """
 
     name: str
@@ -150,6 +151,7 @@ class Config(Frozen):
     gate: GateConfig
     folds: Count = 1
     seeds: Count = 1
+    sign_key: str | None = None
     ensemble: Annotated[AnyEnsemble, Field(discriminator="name")] = NoEnsemble()
     semi: Annotated[AnySemi, Field(discriminator="name")] = NoSemi()
     calibration: CalibrationConfig = CalibrationConfig()

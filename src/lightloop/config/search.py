@@ -91,11 +91,6 @@ def check_members(config: "Config") -> None:
         ValueError: they do not; says what to do.
     """
     data, ensemble = config.data, config.ensemble
-    if config.folds > 1 and data.split.validation == "predefined":
-        raise ValueError(
-            f"folds={config.folds} can't be drawn, since data={data.name} has a predefined validation split: "
-            "say folds=1 seeds=5, or give data.split.validation a share and no validation file"
-        )
     if config.folds * config.seeds > 1 and data.problem == "generation":
         raise ValueError(f"data={data.name} is for generation, which has no held-out score: say folds=1 seeds=1")
     if config.semi.name != "none" and data.problem != "classification":

@@ -24,6 +24,8 @@ class CanaryConfig(Frozen):
         max_slowdown: its 95th percentile of seconds over the current release's.
         max_disagreement: share of the compared records that it answers with another class, or with a number outside
             the current release's interval.
+        watch: seconds for which a release that took over is held against what the one before it did: failures, times,
+            dead workers; where it surely does worse, the one before is served again. 0 watches none.
     """
 
     share: Share = 0.1
@@ -32,6 +34,7 @@ class CanaryConfig(Frozen):
     max_failures: Share = 0.01
     max_slowdown: Annotated[float, Field(gt=1)] = 3.0
     max_disagreement: Share = 0.25
+    watch: Annotated[float, Field(ge=0)] = 60.0
 
 
 class ClusterConfig(Frozen):
@@ -61,6 +64,31 @@ class ClusterConfig(Frozen):
         return self
 
 
+class LogConfig(Frozen):
+    """The log of what the service is asked and answers, which monitoring and the next training data are made of.
+
+    Attributes:
+        folder: of the log, relative to the project, or `s3://bucket/prefix`; null keeps none.
+        share: of the answers that are kept; the prediction id decides, so that it is the same ones everywhere.
+        days: after which they are removed; null keeps them.
+        seconds: after which what was gathered is written: so much is lost of a worker that is killed.
+        queue: answers that wait to be written, a worker; more are left out, and counted.
+        redact: columns of a record whose values are not kept, beside those with the role sensitive.
+        redaction: `drop` leaves their values out; `hash` keeps what tells whether two are the same, made with the
+            key in LIGHTLOOP_LOG_KEY.
+        images: whether images are kept; else the numbers that describe them.
+    """
+
+    folder: str | None = ".lightloop/log"
+    share: Share = 1.0
+    days: Count | None = 90
+    seconds: Seconds = 10.0
+    queue: Count = 10_000
+    redact: tuple[str, ...] = ()
+    redaction: Literal["drop", "hash"] = "drop"
+    images: bool = False
+
+
 class ServeConfig(Frozen):
     """How the service listens, what it takes, and what it does when there is too much.
 
@@ -77,6 +105,8 @@ class ServeConfig(Frozen):
         batching: whether waiting requests are answered together: more a second at many clients, later ones at few.
         novelty: whether answers say how unlike the training records a record is; it costs about 0.05 ms a request.
         keys: file of hashed API keys (`lightloop keys add`), relative to the project; null lets everyone in.
+        public_key: file of the key that a bundle must be signed with, relative to the project; null asks for no
+            signature. `LIGHTLOOP_PUBLIC_KEY` goes before it.
         feedback: folder that keeps what turned out to be true, relative to the project; null keeps nothing.
         origins: that a browser may call from (CORS); none by default.
         logs: one line a request on the standard error, as JSON or as text.
@@ -84,6 +114,7 @@ class ServeConfig(Frozen):
         watch: seconds between looks for another release to load.
         hang: seconds without a sign of life after which a worker is replaced.
         follow: whether `lightloop serve` loads by itself what comes into production, or into the folder of `--bundle`.
+        log: what is kept of requests and answers.
         canary: when a release that is tried is taken.
         cluster: the service on other machines.
         version: of the release that a bundle given by path is. A container is told it, and:
@@ -103,6 +134,7 @@ class ServeConfig(Frozen):
     batching: bool = False
     novelty: bool = True
     keys: str | None = None
+    public_key: str | None = None
     feedback: str | None = ".lightloop/feedback"
     origins: tuple[str, ...] = ()
     logs: Literal["json", "text", "none"] = "json"
@@ -110,6 +142,7 @@ class ServeConfig(Frozen):
     watch: Seconds = 0.5
     hang: Seconds = 10.0
     follow: bool = False
+    log: LogConfig = LogConfig()
     canary: CanaryConfig = CanaryConfig()
     cluster: ClusterConfig = ClusterConfig()
     version: str | None = None

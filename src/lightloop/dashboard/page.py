@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from lightloop.config.metrics import METRICS, OF_PROBLEM
 from lightloop.config.schema import Config
 from lightloop.dashboard.layout import metric_panel
-from lightloop.files import read_json
+from lightloop.files import read_json_or
 from lightloop.project import Project
 from lightloop.tracking.artifacts import artifact_name
 
@@ -28,7 +28,7 @@ def blocks(config: Config, project: Project, runset: "wr.Runset | None" = None) 
     """
     import wandb_workspaces.reports.v2 as wr
 
-    metrics, gate = _optional(project, "metrics"), _optional(project, "gate")
+    metrics, gate = read_json_or(project.metrics), read_json_or(project.gate)
     # Without a project a run set asks no server.
     runsets = [runset or wr.Runset(name="Runs")]
     panels = [metric_panel(METRICS[name]) for name in OF_PROBLEM[config.data.problem]]
@@ -91,9 +91,3 @@ def _interval(interval: dict[str, float | None]) -> str:
     if value is None:
         return "undefined"
     return f"{value:.4g}" + ("" if low is None or high is None else f" [{low:.4g}, {high:.4g}]")
-
-
-def _optional(project: Project, name: str) -> dict[str, Any] | None:
-    path = getattr(project, name)
-    content: dict[str, Any] | None = read_json(path) if path.exists() else None
-    return content

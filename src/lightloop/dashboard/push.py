@@ -8,7 +8,7 @@ from lightloop.config.schema import Config, WandbTracking
 from lightloop.dashboard.layout import sections
 from lightloop.dashboard.page import blocks, title
 from lightloop.errors import UsageError
-from lightloop.files import read_json, write_json
+from lightloop.files import read_json_or, write_json
 from lightloop.project import Project
 from lightloop.tracking.child import answering, ask
 from lightloop.tracking.sending import require_server
@@ -148,7 +148,7 @@ def _memory(project: Project) -> Path:
 
 
 def _remembered(project: Project) -> dict[str, str]:
-    content: dict[str, str] = read_json(_memory(project)) if _memory(project).exists() else {}
+    content: dict[str, str] = read_json_or(_memory(project), {})
     return content
 
 

@@ -38,12 +38,14 @@ def clean_records(train: pa.Table, spec: AnySpec, clean: Clean) -> pa.Table:
     if not clean.active:
         return train
     # An image or a text is one column with a name of its own.
-    features = train.select(spec.features if spec.modality == "tabular" else [spec.modality]).to_pandas()
+    features = train.select([spec.modality] if spec.modality in ("image", "text") else spec.features).to_pandas()
     kept_N = np.ones(len(train), bool)
     if clean.missing == "drop":
         kept_N &= features.notna().all(axis=1).to_numpy()
-    if clean.duplicates == "near" and spec.modality != "tabular":
-        kept_N[kept_N] = ~near_copies(train.filter(pa.array(kept_N)), spec)
+    # Lists of numbers, as whole series are, can't be looked up as other features can.
+    if (clean.duplicates == "near" and spec.modality != "tabular") or spec.modality == "series":
+        alike_N = near_copies(train.filter(pa.array(kept_N)), spec, exact=clean.duplicates == "exact")
+        kept_N[kept_N] = ~alike_N
     elif clean.duplicates != "keep":
         compared = rounded(features, clean.digits) if clean.duplicates == "near" else features
         kept_N[kept_N] = ~compared[kept_N].duplicated().to_numpy()

@@ -41,6 +41,7 @@ def draw_folds(pool: pa.Table, spec: AnySpec, folds: int, seed: int) -> list[Fol
     each class, `random` just so. `time` is an expanding window: fold f is trained on all that lies before the f-th part
     of the time line and scored on that part.
     Windows of a series leave a gap of `horizon` - 1, so that no step that is forecast was a target in training.
+    Of a predefined validation split nothing is drawn: the training file alone is divided, by the policy.
 
     Args:
         pool: the records that are not tested on, in the order of time where the policy is `time`.

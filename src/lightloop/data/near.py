@@ -1,6 +1,6 @@
-"""Which images and texts are nearly the same: measures that cleaning and the audit share.
+"""Which images, texts and whole series are nearly the same: measures that cleaning and the audit share.
 
-Shapes: N records, D numbers of a record, V sequences of words.
+Shapes: N records, D numbers of a record, T steps, V sequences of words.
 """
 
 import unicodedata
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from lightloop.config.image import ImageSpec
 from lightloop.config.schema import AnySpec
+from lightloop.config.series import SeriesSpec
 from lightloop.data.image.records import decode_images, reduced_size
+from lightloop.data.series.input import SeriesInput
 
 # Correlation of the pixels of images, or of the steps of series, from which on they are nearly the same.
 CORRELATED = 0.99
@@ -27,15 +29,17 @@ POSITIONS = 32 * 32
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-def near_copies(table: pa.Table, spec: AnySpec) -> NDArray[np.bool_]:
+def near_copies(table: pa.Table, spec: AnySpec, *, exact: bool = False) -> NDArray[np.bool_]:
     """Which records (N,) are the same or nearly as an earlier one that stays.
 
-    Of images the correlation of pixels counts, of texts the share of common sequences of words; see `CORRELATED` and
-    `RESEMBLING`. What is like a record that is left out, and like none that stays, stays.
+    Of images the correlation of pixels counts, of whole series that of the steps that are used, of texts the share of
+    common sequences of words; see `CORRELATED` and `RESEMBLING`. What is like a record that is left out, and like none
+    that stays, stays.
 
     Args:
-        table: records of `data.records.read_records`, of images or texts.
+        table: records of `data.records.read_records`, of images, texts or whole series.
         spec: their data set.
+        exact: whether only the same count.
 
     Raises:
         RefusedError: an image does not decode.
@@ -53,16 +57,26 @@ def near_copies(table: pa.Table, spec: AnySpec) -> NDArray[np.bool_]:
         pixels_ND = compared_pixels(table, spec)
         kinds = [row.tobytes() for row in pixels_ND]
         pairs = _correlated_pairs(pixels_ND)
+    elif isinstance(spec, SeriesSpec):
+        steps_NT = compared_steps(table, spec)
+        kinds = [row.tobytes() for row in steps_NT]
+        pairs = _correlated_pairs(steps_NT)
     else:
         kinds = [plain_text(text or "") for text in table.column("text").to_pylist()]
         pairs = _resembling_pairs(kinds)
-    return _later_copies(kinds, pairs)
+    return _later_copies(kinds, iter(()) if exact else pairs)
 
 
 def compared_pixels(table: pa.Table, spec: ImageSpec) -> NDArray[np.uint8]:
     """Images as rows (N, D) of pixels, at a size at which they are compared."""
     size = reduced_size(spec.size, POSITIONS)
     return decode_images(table.column("image").to_pylist(), size, spec.channels).reshape(len(table), -1)
+
+
+def compared_steps(table: pa.Table, spec: SeriesSpec) -> NDArray[np.float64]:
+    """Whole series as rows (N, T) of the steps that are used; gaps are 0."""
+    schema = SeriesInput(column=spec.known, window=spec.window)
+    return np.nan_to_num(schema.encode(table, {})["series"][:, :, 0])
 
 
 def centred(values_ND: NDArray[Any]) -> NDArray[np.float32]:
@@ -96,8 +110,8 @@ def sequence_counter() -> Any:
     return CountVectorizer(binary=True, lowercase=False, tokenizer=str.split, token_pattern=None, ngram_range=size)
 
 
-def _correlated_pairs(pixels_ND: NDArray[np.uint8]) -> Iterator[Pairs]:
-    rows_ND = centred(pixels_ND)
+def _correlated_pairs(values_ND: NDArray[Any]) -> Iterator[Pairs]:
+    rows_ND = centred(values_ND)
     for start in range(0, len(rows_ND), CHUNK):
         stop = min(start + CHUNK, len(rows_ND))
         later, earlier = np.nonzero(rows_ND[start:stop] @ rows_ND[:stop].T >= CORRELATED)

@@ -16,16 +16,27 @@ from numpy.typing import NDArray
 
 from lightloop.config.data import Part
 from lightloop.config.schema import AnySpec
+from lightloop.data.collected import (
+    SPLIT,
+    Side,
+    collected_file,
+    collected_path,
+    following_part,
+    named,
+    read_keys,
+    sides_of,
+)
 from lightloop.errors import RefusedError
 
 
-def read_records(spec: AnySpec, root: Path, part: Part) -> pa.Table:
-    """All records of one of the spec's files.
+def read_records(spec: AnySpec, root: Path, part: Part, *, collected: bool = True) -> pa.Table:
+    """All records of one of the spec's files, then those of it that were collected.
 
     Args:
         spec: the data set.
         root: the project's folder, to which `spec.path` is relative.
         part: which of `spec.files`.
+        collected: whether with the records of `data.collected`.
 
     Returns:
         A row a record. `id` is unique within the part; `label` is the target, null where it is missing or an empty
@@ -37,6 +48,42 @@ def read_records(spec: AnySpec, root: Path, part: Part) -> pa.Table:
         LightloopError: the file is missing or not readable.
         RefusedError: a column that the spec names is missing or of the wrong kind.
     """
+    table = _read_file(spec, root, part)
+    if not collected or spec.files[part] == spec.unlabelled:
+        return table
+    if spec.problem == "forecasting":
+        more = _collected_steps(spec, root) if part == following_part(spec) else None
+        return pa.concat_tables([table, more]) if more is not None else table
+    by_side = read_collected(spec, root)
+    added = [by_side[side] for side in sides_of(spec, part) if side in by_side]
+    # Columns that were not in the log have no type there.
+    return pa.concat_tables([table, *added], promote_options="permissive")
+
+
+def read_collected(spec: AnySpec, root: Path) -> dict[Side, pa.Table]:
+    """The records that were collected, by the side that they are on; empty where nothing was, and of forecasts.
+
+    Raises:
+        LightloopError: the file is damaged.
+    """
+    if spec.problem == "forecasting" or not collected_path(spec, root).exists():
+        return {}
+    keys = read_keys(spec, root)
+    table = named(_read_file(_beside(spec), root, "train"), keys)
+    sides = keys.column(SPLIT)
+    return {side.as_py(): table.filter(pc.equal(sides, side)) for side in sides.unique()}
+
+
+def _collected_steps(spec: AnySpec, root: Path) -> pa.Table | None:
+    return _read_file(_beside(spec), root, "train") if collected_path(spec, root).exists() else None
+
+
+def _beside(spec: AnySpec) -> AnySpec:
+    """The same data set, whose training file is the collected one."""
+    return spec.model_copy(update={"files": {"train": collected_file(spec)}})
+
+
+def _read_file(spec: AnySpec, root: Path, part: Part) -> pa.Table:
     table: pa.Table = importlib.import_module(f"lightloop.data.{spec.modality}.records").read(spec, root, part)
     if spec.problem != "classification":
         return table

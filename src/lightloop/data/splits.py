@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lightloop.config.schema import AnySpec
 from lightloop.config.series import SeriesSpec
-from lightloop.data.records import group_codes, label_codes, read_records
+from lightloop.data.records import group_codes, label_codes, read_collected, read_records
 from lightloop.data.unlabelled import split_labelled
 from lightloop.errors import RefusedError
 
@@ -41,15 +41,26 @@ def read_splits(spec: AnySpec, root: Path, seed: int) -> dict[SplitName, pa.Tabl
         from lightloop.data.series.windows import read_windows
 
         return read_windows(spec, root)
-    rest, _ = split_labelled(read_records(spec, root, "train"), spec)
+    # Drawn without the collected ones, whose side is fixed: more of them must move no other record.
+    collected = read_collected(spec, root)
+    rest, _ = split_labelled(read_records(spec, root, "train", collected=False), spec)
+    if "time" in collected:
+        rest = _joined(rest, collected["time"])
     if spec.split.test == "predefined":
-        test = read_records(spec, root, "test")
+        test = read_records(spec, root, "test", collected=False)
     else:
         rest, test = divide(rest, spec, spec.split.test, seed)
     if spec.split.validation == "predefined":
-        return {"train": rest, "validation": read_records(spec, root, "validation"), "test": test}
-    train, validation = divide(rest, spec, spec.split.validation, seed)
-    return {"train": train, "validation": validation, "test": test}
+        train, validation = rest, read_records(spec, root, "validation", collected=False)
+    else:
+        train, validation = divide(rest, spec, spec.split.validation, seed)
+    splits: dict[SplitName, pa.Table] = {"train": train, "validation": validation, "test": test}
+    return {name: _joined(table, collected[name]) if name in collected else table for name, table in splits.items()}
+
+
+def _joined(table: pa.Table, more: pa.Table) -> pa.Table:
+    """Records and collected ones, which lack the type of columns that the log does not hold."""
+    return pa.concat_tables([table, more], promote_options="permissive")
 
 
 def divide(table: pa.Table, spec: AnySpec, share: float, seed: int) -> tuple[pa.Table, pa.Table]:

@@ -49,7 +49,7 @@ def read_unlabelled(spec: AnySpec, root: Path) -> pa.Table:
         LightloopError: a file is missing or not readable.
         RefusedError: a column that the spec names is missing or of the wrong kind.
     """
-    _, table = split_labelled(read_records(spec, root, "train"), spec)
+    _, table = split_labelled(read_records(spec, root, "train", collected=False), spec)
     more = read_file(spec, root)
     # Columns that hold nothing in one of the two files have no type there.
     return table if more is None else pa.concat_tables([table, more], promote_options="permissive")
@@ -80,7 +80,7 @@ def read_file(spec: AnySpec, root: Path) -> pa.Table | None:
     if spec.unlabelled is None:
         return None
     there = spec.model_copy(update={"files": {**spec.files, "train": spec.unlabelled}})
-    more = read_records(there, root, "train")
+    more = read_records(there, root, "train", collected=False)
     place = more.schema.get_field_index("id")
     more = more.set_column(place, "id", pc.replace_substring_regex(more.column("id"), "^train/", "unlabelled/"))
     # Labels that stand there are not looked at: a file says of itself that it is unlabelled.

@@ -17,7 +17,7 @@ from lightloop.deploy.variables import KEYS_AT, variables
 from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
 from lightloop.release.sbom import write_sbom
-from lightloop.service.state import Served
+from lightloop.service.processes.state import Served
 
 ENGINES: Final = ("docker", "podman")
 # Templates of the project, which people may change.

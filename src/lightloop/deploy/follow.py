@@ -13,9 +13,9 @@ from lightloop.files import replacing
 from lightloop.journal import die_with_parent
 from lightloop.project import MARKERS, Project
 from lightloop.release.history import registry_tags
-from lightloop.service.control import ask
-from lightloop.service.state import Served, ServiceFolder
-from lightloop.service.supervisor import served_from
+from lightloop.service.processes.control import ask
+from lightloop.service.processes.state import Served, ServiceFolder
+from lightloop.service.processes.supervisor import served_from
 from lightloop.serving.manifest import HASHES, verify_bundle
 
 EVERY = 2.0  # seconds between looks

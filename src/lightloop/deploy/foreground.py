@@ -13,8 +13,8 @@ from lightloop.deploy.process import Start, prepare, words
 from lightloop.deploy.released import by_path, fetched, folder_of, production_release, settings_of
 from lightloop.errors import UsageError
 from lightloop.project import Project
-from lightloop.service.listening import bind
-from lightloop.service.state import start_of
+from lightloop.service.processes.listening import bind
+from lightloop.service.processes.state import start_of
 
 
 def serve(bundle: Path | None, overrides: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from lightloop.deploy.rendering import rendering
 from lightloop.deploy.variables import KEYS_AT, variables
 from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
-from lightloop.service.state import Served
+from lightloop.service.processes.state import Served
 
 PORT: Final = 8000
 USER: Final = 65532  # `nonroot` of the image

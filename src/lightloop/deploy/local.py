@@ -5,7 +5,7 @@
       lock           held while somebody deploys
       last.json      what came of the last deployment
       bundles/       of what is served, and of what was served before it
-      runs/N/        folder of a service, see `service.state`; with its `log`
+      runs/N/        folder of a service, see `service.processes.state`; with its `log`
 
 A new service starts beside the old one with the old one's listening socket in its hands, answers on a private socket
 until it proved itself, then on the public one too; then `service.json` names it, and the old one answers what it has
@@ -23,18 +23,20 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
 from lightloop.config.serve import ServeConfig
-from lightloop.deploy.process import Deployed, Start, failure_path, prepare, words
-from lightloop.deploy.released import fetched, folder_of, kept, production_release, settings_of
+from lightloop.deploy.process import Deployed, Start, environment, failure_path, prepare, words
+from lightloop.deploy.released import DEPLOY_ROOT, fetched, folder_of, kept, production_release, settings_of
 from lightloop.deploy.smoke import smoke
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.project import Project
 from lightloop.release.history import PRODUCTION
-from lightloop.service.control import ask
-from lightloop.service.state import Health, Served, ServiceFolder, Tried, put, read, start_of
+from lightloop.service.processes.control import ask
+from lightloop.service.processes.state import Health, Replaced, Served, ServiceFolder, Tried, put, read, start_of
+from lightloop.service.tally import Tally
 
 STARTING = 60.0  # seconds that a new service may take until it is ready
 LOOK = 0.05
@@ -115,12 +117,13 @@ def deploy(
                 _try_out(old, served, canary, say)
             elif canary is not None or shadow:
                 say("nothing is served yet that it could be tried beside")
-            address = _replace(project, settings, served, old, say)
+            replaced = _replaced(old)
+            address = _replace(project, settings, served, old, replaced=replaced, say=say)
         except LightloopError as error:
             _record(project, release.version, begun, str(error))
             raise
         _record(project, release.version, begun, None)
-        kept(project, [served.version, old.version if old else None])
+        kept(project, [served.version, replaced.served.version if replaced else None])
         return address
 
 
@@ -192,7 +195,15 @@ def _is_that(named: Deployed, served: Served, settings: ServeConfig) -> bool:
     )
 
 
-def _replace(project: Project, settings: ServeConfig, served: Served, old: Deployed | None, say: Say) -> str:
+def _replace(
+    project: Project,
+    settings: ServeConfig,
+    served: Served,
+    old: Deployed | None,
+    *,
+    replaced: Replaced | None,
+    say: Say,
+) -> str:
     """Start the new service, try it, let it answer, and end the old one."""
     folder = _fresh(project)
     new = ServiceFolder(folder)
@@ -201,12 +212,15 @@ def _replace(project: Project, settings: ServeConfig, served: Served, old: Deplo
         deployed=str(service_path(project)),
         deployer=(os.getpid(), start_of(os.getpid()) or ""),
         inherit=_inherited(old, settings),
+        replaced=replaced,
     )
     prepare(folder, settings, start)
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             words(folder),
-            cwd=project.root,
+            # What the settings name relative to the project must last as long as the service.
+            cwd=folder_of(project) if os.environ.get(DEPLOY_ROOT) else project.root,
+            env=environment(project.root, settings, folder),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -242,9 +256,23 @@ def _inherited(old: Deployed | None, settings: ServeConfig) -> str | None:
     if old is None:
         return None
     before = ServiceFolder(Path(old.folder)).settings()
-    if (before.host, before.port) != (settings.host, settings.port):
+    # serve.port=0 may have found the very port that is named now.
+    health = ServiceFolder(Path(old.folder)).health()
+    ports = (before.port, urlsplit(health.address).port if health else None)
+    if before.host != settings.host or settings.port not in ports:
         return None
     return str(ServiceFolder(Path(old.folder)).control)
+
+
+def _replaced(old: Deployed | None) -> Replaced | None:
+    """What the new service takes over from, and is held against."""
+    folder = ServiceFolder(Path(old.folder)) if old is not None else None
+    health = folder.health() if folder is not None else None
+    if folder is None or health is None:
+        return None
+    reports = (folder.report(worker.index) for worker in health.workers)
+    told = [one.tallies[health.current.digest] for one in reports if one and health.current.digest in one.tallies]
+    return Replaced(served=health.current, tally=Tally.total(map(Tally.from_json, told)).as_json())
 
 
 def _wait(

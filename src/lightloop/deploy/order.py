@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lightloop.config.serve import ServeConfig
 from lightloop.project import Project
-from lightloop.service.state import Served
+from lightloop.service.processes.state import Served
 from lightloop.serving.manifest import read_manifest
 
 TEMPLATES_AT = "deploy"  # folder of a project, with what people may change of an image

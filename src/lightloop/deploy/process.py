@@ -14,13 +14,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from lightloop.errors import LightloopError
-from lightloop.service.control import ask_for_socket
-from lightloop.service.listening import address_of, bind, bind_private
-from lightloop.service.state import Served, ServiceFolder, put, read, runs, start_of
-from lightloop.service.supervisor import Supervisor
+from lightloop.config.serve import ServeConfig
+from lightloop.errors import LightloopError, UsageError
+from lightloop.service.processes.control import ask_for_socket
+from lightloop.service.processes.listening import address_of, bind, bind_private
+from lightloop.service.processes.state import Replaced, Served, ServiceFolder, put, read, runs, start_of
+from lightloop.service.processes.supervisor import Supervisor
+from lightloop.serving.signature import PUBLIC_KEY, name_keys
 
 LOOK = 0.5  # seconds between looks at who is to serve
+# By this variable a runner of GitHub Actions finds what a job left behind, and ends it.
+TRACKED = "RUNNER_TRACKING_ID"
 
 
 class Deployed(BaseModel):
@@ -53,6 +57,7 @@ class Start(BaseModel):
         deployed: path of `service.json`; None for a service in the foreground.
         deployer: pid and start of who starts it, and without whom it ends as long as `service.json` does not name it.
         inherit: control socket of the service that has the public socket now.
+        replaced: what that one serves, and how it did.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +66,7 @@ class Start(BaseModel):
     deployed: str | None = None
     deployer: tuple[int, str] | None = None
     inherit: str | None = None
+    replaced: Replaced | None = None
 
 
 def start_path(folder: Path) -> Path:
@@ -82,6 +88,8 @@ def main(folder: Path, descriptor: int | None) -> None:
     home = ServiceFolder(folder)
     start = Start.model_validate_json(start_path(folder).read_bytes())
     settings = home.settings()
+    # The project is the current folder, where there is one.
+    name_keys(Path.cwd(), public=settings.public_key)
     if descriptor is not None:
         public = socket.socket(fileno=descriptor)
     elif start.inherit is not None:
@@ -100,6 +108,7 @@ def main(folder: Path, descriptor: int | None) -> None:
             public,
             private=None if foreground else bind_private(home.private),
             published=foreground,
+            replaced=start.replaced,
             each=(lambda _: None) if foreground else _Decision(start),
             say=_say,
         ).run()
@@ -145,6 +154,32 @@ def prepare(folder: Path, settings: Any, start: Start) -> None:
     """Write what `main` reads."""
     ServiceFolder(folder).create(settings)
     put(start_path(folder), start)
+
+
+def environment(root: Path, settings: ServeConfig, folder: Path) -> dict[str, str]:
+    """What the process of a service is told by the environment.
+
+    The key that bundles must be signed with is copied, since it must last as long as the service.
+
+    Args:
+        root: of the project.
+        settings: of the service.
+        folder: of the service.
+
+    Raises:
+        UsageError: there is no such key.
+    """
+    variables = {name: value for name, value in os.environ.items() if name != TRACKED}
+    if settings.public_key is not None and not variables.get(PUBLIC_KEY):
+        try:
+            shutil.copyfile(root / settings.public_key, folder / "key.pub")
+        except OSError as error:
+            raise UsageError(
+                f"serve.public_key is {settings.public_key}, which can't be read ({(error.strerror or '').lower()}): "
+                "name the public file that `lightloop keygen` wrote"
+            ) from None
+        variables[PUBLIC_KEY] = str(folder / "key.pub")
+    return variables
 
 
 def words(folder: Path) -> list[str]:

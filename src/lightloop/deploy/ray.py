@@ -17,7 +17,7 @@ from lightloop.deploy.order import TEMPLATES_AT, Order
 from lightloop.deploy.rendering import rendering
 from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
-from lightloop.service.state import Served
+from lightloop.service.processes.state import Served
 
 if TYPE_CHECKING:
     pass

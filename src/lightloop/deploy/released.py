@@ -17,17 +17,22 @@ from lightloop.project import Project
 from lightloop.release.fetched import fetch_bundle
 from lightloop.release.history import PRODUCTION, Release, production
 from lightloop.release.repository import file_at
-from lightloop.service.state import Served
-from lightloop.service.supervisor import served_from
+from lightloop.service.processes.state import Served
+from lightloop.service.processes.supervisor import served_from
 from lightloop.serving.manifest import verify_bundle
 
 PREFIX = "LIGHTLOOP_SERVE_"
+DEPLOY_ROOT = "LIGHTLOOP_DEPLOY_ROOT"
 GROUP = "serve."
 
 
 def folder_of(project: Project) -> Path:
-    """Where deployed bundles and services of a project lie."""
-    return project.scratch / "service"
+    """Where deployed bundles and services of a project lie.
+
+    LIGHTLOOP_DEPLOY_ROOT names another folder than the project's own: that of a workflow's job does not last.
+    """
+    root = os.environ.get(DEPLOY_ROOT)
+    return Path(root).expanduser().absolute() if root else project.scratch / "service"
 
 
 def production_release(project: Project) -> Release:

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from lightloop.errors import LightloopError
-from lightloop.service.listening import reachable
-from lightloop.service.state import Served
+from lightloop.service.processes.listening import reachable
+from lightloop.service.processes.state import Served
 from lightloop.serving.golden import read_golden
 
 SECONDS = 30.0

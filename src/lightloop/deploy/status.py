@@ -7,7 +7,7 @@ from rich.table import Table
 
 from lightloop.deploy.local import Last, health_of, last_path
 from lightloop.project import Project
-from lightloop.service.state import Change, Health, read
+from lightloop.service.processes.state import Change, Health, read
 
 
 def print_status(project: Project) -> bool:
@@ -54,6 +54,8 @@ def _trial(health: Health) -> list[tuple[str, str]]:
     if health.candidate is not None:
         tried = health.candidate
         rows.append((tried.mode, f"{tried.title}, {tried.share:.0%} of the requests"))
+    if health.watched is not None:
+        rows.append(("watched", f"gives way to {health.watched} where it does worse"))
     if health.change is not None:
         rows.append(("last change", _change(health.change)))
     return rows

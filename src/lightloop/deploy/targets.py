@@ -9,6 +9,7 @@ from typing import Final
 from lightloop.deploy.released import by_path, fetched, production_release, settings_of
 from lightloop.errors import UsageError
 from lightloop.project import Project
+from lightloop.serving.signature import check_signature, name_keys
 
 LOCAL: Final = "local"
 # Each module has `deploy(project, settings, served, *, render)`.
@@ -57,5 +58,8 @@ def deploy_to(
         raise UsageError(f"--{'shadow' if shadow else 'canary'} is for the target local: {target} has its own means")
     settings = settings_of(project, overrides)
     served = by_path(bundle) if bundle else fetched(project, production_release(project))
+    # Elsewhere the digest is pinned, and no key lies there.
+    name_keys(project.root, public=settings.public_key)
+    check_signature(Path(served.folder))
     run: Callable[..., None] = importlib.import_module(ELSEWHERE[target]).deploy
     run(project, settings, served, render=render)

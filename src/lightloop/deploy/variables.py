@@ -5,11 +5,11 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from lightloop.config.serve import ServeConfig
-from lightloop.service.state import Served
+from lightloop.service.processes.state import Served
 
 PREFIX: Final = "LIGHTLOOP_SERVE_"
 # What a container listens on is the container's own affair, and the others are no settings of a service in one.
-OWN: Final = ("host", "port", "workers", "follow", "keys", "version", "digest", "name", "cluster")
+OWN: Final = ("host", "port", "workers", "follow", "keys", "public_key", "version", "digest", "name", "cluster")
 KEYS_AT: Final = "/run/secrets/keys.json"
 
 

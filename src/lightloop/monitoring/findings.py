@@ -74,6 +74,28 @@ class WindowFindings(Form):
     findings: list[Finding]
 
 
+class Burn(Form):
+    """How fast an error budget is spent: 1 spends all of it in the objective's period, 10 in a tenth of it.
+
+    Attributes:
+        hours: of the window.
+        rate: in these hours; null without traffic.
+        short_hours: of a window at its end, which tells whether it still burns.
+        short_rate: in that one.
+        limit: of both rates.
+        urgent: whether it can't wait until somebody works again.
+        alarm: whether both rates are at the limit.
+    """
+
+    hours: float
+    rate: float | None
+    short_hours: float
+    short_rate: float | None
+    limit: float
+    urgent: bool
+    alarm: bool
+
+
 class Objective(Form):
     """A service-level objective over its period.
 
@@ -83,6 +105,9 @@ class Objective(Form):
         reached: the share that was; null without traffic.
         budget_left: share of the error budget that is left: 1 is untouched, below 0 is overspent.
         sentence: for people.
+        days: of the period.
+        events: that count in it.
+        burns: over hours and days, the urgent ones first.
     """
 
     name: str
@@ -90,6 +115,33 @@ class Objective(Form):
     reached: float | None
     budget_left: float | None
     sentence: str
+    days: int = 28
+    events: int = 0
+    burns: list[Burn] = Field(default_factory=list)
+
+
+class Distribution(Form):
+    """A column as it was among the training records or held-out answers, and as it is in the newest window.
+
+    Attributes:
+        name: of the column.
+        of: `input` or `answer`.
+        edges: of numbers: ends of the bins, one more than there are shares; the outer bins have all beyond them too.
+        values: of categories: their names; all others are the last.
+        then: shares of the known values, that sum to 1.
+        now: the same of the window.
+        n_then: known values.
+        n_now: known values.
+    """
+
+    name: str
+    of: Literal["input", "answer"]
+    edges: list[float] = Field(default_factory=list)
+    values: list[str] = Field(default_factory=list)
+    then: list[float]
+    now: list[float]
+    n_then: int
+    n_now: int
 
 
 class Monitoring(Form):
@@ -103,6 +155,7 @@ class Monitoring(Form):
         reasons: why, a sentence each.
         objectives: over the period of each.
         fingerprint: the same for the same act on the same kinds and names: alerts are sent once for each.
+        distributions: of inputs and answers in the newest window, beside those of the bundle's profile.
     """
 
     model: str
@@ -112,3 +165,4 @@ class Monitoring(Form):
     reasons: list[str]
     objectives: list[Objective]
     fingerprint: str
+    distributions: list[Distribution] = Field(default_factory=list)

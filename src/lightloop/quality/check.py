@@ -86,7 +86,37 @@ def run_suite(suite: Suite, metadata: pd.DataFrame) -> Outcome:
     return Outcome(result, render_docs(report, suite, metadata["id"], success=success))
 
 
-def _validate(suite: Suite, metadata: pd.DataFrame) -> dict[str, Any]:
+def failing_records(suite: Suite, metadata: pd.DataFrame) -> tuple[dict[int, list[str]], list[str]]:
+    """Which records break critical expectations of a suite, and which of these are about no single record.
+
+    Args:
+        suite: as `load_suite` reads it.
+        metadata: the table of `read_metadata`, its rows numbered from 0.
+
+    Returns:
+        By row number the reasons, and the reasons that are those of the whole table; a reason is such as "label: a
+        label outside the data set's classes is a typo or a new class".
+
+    Raises:
+        UsageError: the suite is none that Great Expectations understands.
+    """
+    report = _validate(suite, metadata, complete=True)
+    rows: dict[int, list[str]] = {}
+    whole: list[str] = []
+    for expectation, outcome in zip(suite["expectations"], report["results"], strict=True):
+        if outcome["success"] or expectation.get("severity", "critical") != "critical":
+            continue
+        about = expectation["kwargs"].get("column", "the table")
+        reason = f"{about}: {expectation.get('notes') or expectation['type']}"
+        found = outcome["result"].get("unexpected_index_list")
+        if not found:
+            whole.append(reason)
+        for row in found or ():
+            rows.setdefault(int(row), []).append(reason)
+    return rows, whole
+
+
+def _validate(suite: Suite, metadata: pd.DataFrame, *, complete: bool = False) -> dict[str, Any]:
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
@@ -94,7 +124,10 @@ def _validate(suite: Suite, metadata: pd.DataFrame) -> dict[str, Any]:
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": metadata})
     found = batch.validate(
         gx.ExpectationSuite(name=suite["name"], expectations=_understood(suite)),
-        result_format={"result_format": "SUMMARY", "partial_unexpected_count": EXAMPLES},
+        result_format={
+            "result_format": "COMPLETE" if complete else "SUMMARY",
+            "partial_unexpected_count": EXAMPLES,
+        },
     )
     return _in_order(found, suite)
 

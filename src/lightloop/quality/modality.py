@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from lightloop.config.schema import AnySpec
 from lightloop.quality.suite import Suite
@@ -49,6 +50,18 @@ def clues_of(spec: AnySpec, train: pd.DataFrame, root: Path) -> dict[str, float 
     """
     clues: dict[str, float | None] = _module(spec, "clues").clues(spec, train, root)
     return clues
+
+
+def describe_part(spec: AnySpec, part: str, records: pa.Table) -> pd.DataFrame:
+    """The metadata of some records, but for how they stand to others; of a forecast there is none.
+
+    Args:
+        spec: the data set.
+        part: that they are of.
+        records: with `id`, `label` (null where it is not known) and the features.
+    """
+    found: pd.DataFrame = _module(spec, "metadata").describe_part(spec, part, records)
+    return found
 
 
 def _module(spec: AnySpec, name: str) -> Any:

@@ -7,6 +7,7 @@ import contextlib
 import io
 import logging
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import cast
@@ -22,6 +23,7 @@ from lightloop.data.noise import NoiseInput
 from lightloop.errors import LightloopError
 from lightloop.evaluation.problem import problem_of
 from lightloop.files import replacing, write_json
+from lightloop.release.profile import make_profile
 from lightloop.release.reference import fit_reference
 from lightloop.serving.background import Arrays, background, packed
 from lightloop.serving.golden import MOST as GOLDEN_MOST
@@ -34,6 +36,8 @@ from lightloop.serving.manifest import (
     MANIFEST,
     NOVELTY,
     PREPROCESSING,
+    PROFILE,
+    PROFILE_ARRAYS,
     WEIGHTS,
     AnyInput,
     Explaining,
@@ -42,6 +46,7 @@ from lightloop.serving.manifest import (
     hash_files,
     read_manifest,
 )
+from lightloop.serving.novelty import Describer
 from lightloop.serving.predictor import Predictor
 from lightloop.serving.ranges import learn_ranges
 from lightloop.serving.signature import sign_bundle
@@ -59,6 +64,7 @@ def write_bundle(
     data_version: str | None,
     train: pa.Table | None = None,
     validation: pa.Table | None = None,
+    test: pa.Table | None = None,
 ) -> Manifest:
     """Write a model as a bundle: whole, or not at all.
 
@@ -74,6 +80,7 @@ def write_bundle(
         train: training records, of which the bundle keeps what it needs to explain its answers
             (`explanation.npz`, see `serving.background`). Without them it can't explain any.
         validation: records that were not trained on, for `complete_bundle`, which needs both.
+        test: labelled records that neither trained nor chose anything, for its profile.
 
     Returns:
         What `bundle.json` holds.
@@ -99,16 +106,23 @@ def write_bundle(
         write_json(temporary / MANIFEST, manifest.model_dump(mode="json"))
         seal(temporary)
         if train is not None and validation is not None:
-            manifest = complete_bundle(temporary, train, validation, model.config.seed)
+            manifest = complete_bundle(temporary, train, validation, model.config.seed, test=test)
     return manifest
 
 
 def complete_bundle(
-    folder: Path, train: pa.Table, validation: pa.Table, seed: int, *, tolerance: float = TOLERANCE
+    folder: Path,
+    train: pa.Table,
+    validation: pa.Table,
+    seed: int,
+    *,
+    test: pa.Table | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Manifest:
     """Add to a bundle what follows from its own answers, and seal it again: `golden.json` (up to 8 validation records
-    with their answers), `novelty.npz` (by which novel records are told), and in `bundle.json` what the training records
-    were like. Whoever changes the graph of a bundle calls it again.
+    with their answers), `novelty.npz` (by which novel records are told), `profile.json` and `profile.npz` (what
+    monitoring compares with), and in `bundle.json` what the training records were like. Whoever changes the graph of a
+    bundle calls it again.
 
     The golden records are real ones: who may read the bundle reads them. Only what enters the model is in them.
 
@@ -117,6 +131,7 @@ def complete_bundle(
         train: the training records.
         validation: records that were not trained on.
         seed: of the draws.
+        test: labelled records that neither trained nor chose anything; without them the profile holds inputs alone.
         tolerance: of the golden answers on other processors; see `serving.golden.Golden`.
 
     Returns:
@@ -126,7 +141,7 @@ def complete_bundle(
         LightloopError: the bundle is damaged.
         RefusedError: a record is not as the bundle's schema says.
     """
-    for name in (GOLDEN, NOVELTY):
+    for name in (GOLDEN, NOVELTY, PROFILE, PROFILE_ARRAYS):
         (folder / name).unlink(missing_ok=True)
     manifest = read_manifest(folder).model_copy(update={"novelty": None, "ranges": None})
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
@@ -142,6 +157,14 @@ def complete_bundle(
     if novelty is not None:
         (folder / novelty.file).write_bytes(packed(arrays))
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    seal(folder, sign=False)
+
+    describe = Describer(manifest.input, ("input",), arrays) if novelty is not None else None
+    # Opened again, since it tells novel records now.
+    predictor = Predictor.load(folder, unsigned=True)
+    profile, held = make_profile(predictor, train, validation, test, describe=describe, seed=seed)
+    write_json(folder / PROFILE, profile.model_dump(mode="json"))
+    (folder / PROFILE_ARRAYS).write_bytes(packed(asdict(held)))
     seal(folder)
     return manifest
 
@@ -182,8 +205,8 @@ def describe(model: Model, graph: onnx.ModelProto, data_version: str | None) -> 
         data_version=data_version,
         opset=OPSET,
         libraries={name: version(name).partition("+")[0] for name in WRITERS},
-        # How a model is served is no property of it, and how it was made smaller stands in `compression`.
-        config=config.model_dump(mode="json", exclude={"serve", "compress"}),
+        # How a model is served and watched is no property of it, and how it was made smaller stands in `compression`.
+        config=config.model_dump(mode="json", exclude={"serve", "monitor", "sign_key", "compress"}),
     )
 
 

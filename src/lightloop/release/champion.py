@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from lightloop.errors import LightloopError
-from lightloop.files import read_json, replacing, write_json, write_text
+from lightloop.files import read_json, read_json_or, replacing, write_json, write_text
 from lightloop.project import Project
 from lightloop.release.fetched import fetch_bundle
 from lightloop.release.history import Release, production, registry_tags
@@ -91,9 +91,8 @@ def _is_whole(project: Project) -> bool:
 
 def _fetched(project: Project) -> dict[str, str]:
     """What was known when the bundle was fetched: the registry's tags, the commit, the bundle's digest."""
-    record = _record(project)
     try:
-        return dict(read_json(record)) if record.exists() else {}
+        return dict(read_json_or(_record(project), {}))
     except LightloopError:
         return {}
 

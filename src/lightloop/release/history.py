@@ -6,7 +6,7 @@ stage given to one); what stands where now is computed from them.
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,7 +37,7 @@ class Release:
         stages: in which it stands now.
         verdict: of the gate, "accepted" or "refused", or None where there was none.
         digest: of the bundle that the gate judged, or None.
-        metrics: by name `value`, `low`, `high`, as evaluate wrote them; empty where it wrote none.
+        metrics: by name `value`, `low`, `high`, of the bundle that the gate judged; empty where there are none.
     """
 
     version: str
@@ -136,6 +136,24 @@ def json_at(root: Path, tag: str, path: str) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
+def judged_metrics(gate: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
+    """The metrics of what was judged: a compressed bundle's own, else the network's.
+
+    Args:
+        gate: content of gate.json, or nothing.
+        metrics: content of metrics.json, or nothing.
+
+    Examples:
+        >>> network = {"metrics": {"accuracy": {"value": 0.9}}}
+        >>> judged_metrics({"verdict": "accepted"}, network)
+        {'accuracy': {'value': 0.9}}
+        >>> judged_metrics({"metrics": {"accuracy": {"value": 0.89}}}, network)
+        {'accuracy': {'value': 0.89}}
+    """
+    found: dict[str, dict[str, float | None]] = gate.get("metrics") or metrics.get("metrics", {})
+    return found
+
+
 def nearest(name: str, valid: list[str]) -> str:
     """The end of a sentence that guesses what was meant, or nothing."""
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
@@ -184,5 +202,5 @@ def _release(root: Path, version: dict[str, Any]) -> Release:
         stages=tuple(sorted(stage["stage"] for stage in version["stages"])),
         verdict=gate.get("verdict"),
         digest=gate.get("bundle_digest"),
-        metrics=metrics.get("metrics", {}),
+        metrics=judged_metrics(gate, metrics),
     )

@@ -21,6 +21,7 @@ from lightloop.release.history import (
     gto_errors,
     in_stage,
     json_at,
+    judged_metrics,
     nearest,
     releases,
 )
@@ -210,7 +211,7 @@ def _new_version(root: Path, version: str | None, bump: str) -> str:
 
 
 def _summary(project: Project, version: str, gate: dict[str, Any]) -> str:
-    metrics = read_json(project.metrics)["metrics"]
+    metrics = judged_metrics(gate, read_json(project.metrics))
     metric = next((check["figures"]["metric"] for check in gate["checks"] if "metric" in check["figures"]), None)
     measured = f", {metric} {_estimate(metrics.get(metric))}" if metric else ""
     return f"{version}: gate {gate['verdict']}{measured}, bundle {gate['bundle_digest'][:12]}"

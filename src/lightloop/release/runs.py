@@ -15,7 +15,7 @@ import yaml
 from lightloop.errors import LightloopError
 from lightloop.files import read_json
 from lightloop.project import Project
-from lightloop.release.history import Release, releases
+from lightloop.release.history import Release, judged_metrics, releases
 from lightloop.release.repository import files_at, git, git_or_none
 
 METRICS, GATE, PARAMS, DATA = "artifacts/evaluation/metrics.json", "artifacts/gate.json", "params.yaml", "data.dvc"
@@ -200,7 +200,7 @@ def _run(metrics: Any, gate: Any, params: Any, version: str | None, when: dateti
             confidence=metrics.get("confidence"),
             metrics={
                 name: {key: found.get(key) for key in ("value", "low", "high")}
-                for name, found in metrics["metrics"].items()
+                for name, found in judged_metrics(gate, metrics).items()
             },
         )
     except (KeyError, TypeError, AttributeError):

@@ -19,6 +19,8 @@ from lightloop.serving.manifest import (
     HASHES,
     MANIFEST,
     NOVELTY,
+    PROFILE,
+    PROFILE_ARRAYS,
     SIGNATURE,
     WEIGHTS,
     Manifest,
@@ -41,6 +43,7 @@ def write_variant(
     steps: Sequence[dict[str, Any]],
     train: pa.Table | None = None,
     validation: pa.Table | None = None,
+    test: pa.Table | None = None,
     seed: int = 0,
 ) -> Manifest:
     """Write a bundle like another one but for its graph: whole, or not at all.
@@ -57,6 +60,7 @@ def write_variant(
         steps: what was done, as `config.compression.Step` in plain data.
         train: the training records.
         validation: records that were not trained on.
+        test: labelled records for the profile.
         seed: of the draws.
 
     Returns:
@@ -75,7 +79,8 @@ def write_variant(
             "libraries": before.libraries | {name: version(name).partition("+")[0] for name in WRITERS},
         }
     )
-    left_out = shutil.ignore_patterns(GRAPH, WEIGHTS, MANIFEST, HASHES, SIGNATURE, GOLDEN, NOVELTY)
+    of_the_graph = (GRAPH, WEIGHTS, MANIFEST, HASHES, SIGNATURE, GOLDEN, NOVELTY, PROFILE, PROFILE_ARRAYS)
+    left_out = shutil.ignore_patterns(*of_the_graph)
     with replacing(target) as temporary:
         shutil.copytree(source, temporary, ignore=left_out)
         (temporary / GRAPH).write_bytes(graph.SerializeToString(deterministic=True))
@@ -84,5 +89,5 @@ def write_variant(
         if train is not None and validation is not None:
             whole = any("int8" in str(step["name"]) for step in steps)
             tolerance = WHOLE_NUMBERS if whole else TOLERANCE
-            manifest = complete_bundle(temporary, train, validation, seed, tolerance=tolerance)
+            manifest = complete_bundle(temporary, train, validation, seed, test=test, tolerance=tolerance)
     return manifest

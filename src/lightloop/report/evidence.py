@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +11,7 @@ from lightloop.config.metrics import Metric
 from lightloop.config.schema import Config
 from lightloop.evaluation.baseline import baseline_title
 from lightloop.evaluation.evidence import read_predictions
-from lightloop.files import file_size, read_json
+from lightloop.files import file_size, read_json, read_json_or
 from lightloop.project import Project
 
 # What the explain stage writes beside its methods and their checks.
@@ -110,41 +109,37 @@ def read_evidence(config: Config, project: Project, specs: Mapping[str, Metric])
         specs=specs,
         gate=read_json(project.gate),
         validation=read_json(project.validation_result),
-        profile=_optional(project.profile),
+        profile=read_json_or(project.profile),
         training=read_json(project.training_summary),
         history=read_json(project.history),
         metrics=read_json(project.metrics),
         classes=read_json(project.classes),
         mistakes=read_json(project.mistakes),
-        horizons=_optional(project.horizons) or [],
-        slices=_optional(project.slices),
-        fairness=_optional(project.fairness),
-        comparison=_optional(project.comparison),
-        calibration=_optional(project.calibration_evidence),
-        uncertainty=_optional(project.uncertainty),
-        released=_optional(project.calibration),
+        horizons=read_json_or(project.horizons) or [],
+        slices=read_json_or(project.slices),
+        fairness=read_json_or(project.fairness),
+        comparison=read_json_or(project.comparison),
+        calibration=read_json_or(project.calibration_evidence),
+        uncertainty=read_json_or(project.uncertainty),
+        released=read_json_or(project.calibration),
         predictions=read_predictions(project.predictions),
-        explanation=_optional(project.explanation_result),
+        explanation=read_json_or(project.explanation_result),
         further={
             name: content
             for name in FURTHER
-            if (content := _optional(project.explanation / f"{name}.json")) is not None
+            if (content := read_json_or(project.explanation / f"{name}.json")) is not None
         },
-        parts={row["id"]: row for row in _optional(project.explanation_images / "records.json") or []},
+        parts={row["id"]: row for row in read_json_or(project.explanation_images / "records.json") or []},
         # Written empty where nothing was asked for.
-        folds=_folds(_optional(project.folds_result)),
+        folds=_folds(read_json_or(project.folds_result)),
         simpler=baseline_title(config.data),
-        parity=_optional(project.parity),
-        audit={name: content for name in PARTS if (content := _optional(project.audit / f"{name}.json"))},
-        compression=_optional(project.compression),
-        compression_speed=_optional(project.compression_speed),
-        bundle=_optional(project.bundle / "bundle.json"),
+        parity=read_json_or(project.parity),
+        audit={name: content for name in PARTS if (content := read_json_or(project.audit / f"{name}.json"))},
+        compression=read_json_or(project.compression),
+        compression_speed=read_json_or(project.compression_speed),
+        bundle=read_json_or(project.bundle / "bundle.json"),
         bundle_bytes=file_size(project.bundle) if project.bundle.is_dir() else None,
     )
-
-
-def _optional(path: Path) -> Any:
-    return read_json(path) if path.exists() else None
 
 
 def _folds(content: dict[str, Any] | None) -> dict[str, Any] | None:

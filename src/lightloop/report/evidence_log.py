@@ -49,7 +49,7 @@ class Prediction:
         return self.label == self.prediction
 
 
-def log_evidence(config: Config, project: Project) -> None:
+def log_evidence(config: Config, project: Project, test: pa.Table | None = None) -> None:
     """Log what the loop made and found, as the runs `export` and `evidence` in the group of the training; end both.
 
     `export` uses the data and logs the bundle, with the aliases `candidate` and that of its digest. `evidence` uses the
@@ -58,12 +58,19 @@ def log_evidence(config: Config, project: Project) -> None:
     the samples, and all other evidence as figures and tables. Where the gate refused, W&B sends an alert.
     Whatever W&B does, the report stands: the runs are written to disk first, a failure costs one line on stderr, and a
     server that hangs costs `tracking.runs.FINISH_TIMEOUT` seconds.
+
+    Args:
+        config: of the run.
+        project: whose evidence.
+        test: the test records, where they were read already.
     """
     try:
         # Before a run is opened: a run in W&B without its evidence would only mislead.
         metrics, gate = (read_json(path) for path in (project.metrics, project.gate))
         made = [
-            run for run in (_export(config, project, metrics, gate), _evidence(config, project, metrics, gate)) if run
+            run
+            for run in (_export(config, project, metrics, gate), _evidence(config, project, metrics, gate, test))
+            if run
         ]
         send_runs(config, *made)
     except LightloopError as error:
@@ -109,12 +116,16 @@ def _export(config: Config, project: Project, metrics: dict[str, Any], gate: dic
     return run
 
 
-def _evidence(config: Config, project: Project, metrics: dict[str, Any], gate: dict[str, Any]) -> "wandb.Run | None":
+def _evidence(
+    config: Config, project: Project, metrics: dict[str, Any], gate: dict[str, Any], test: pa.Table | None
+) -> "wandb.Run | None":
     run = open_run(config, project, job="evidence", live=False)
     if run is None:
         return None
     try:
-        _log(run, config, project, metrics, gate)
+        content = _content(run, project, metrics, gate) | _predictions(config, project, test)
+        if content:
+            run.log(content)
         data = data_artifact(config, project)
         for used in (model_artifact(config, project, metrics, gate), *([data] if data else [])):
             use_artifact(run, used)
@@ -134,14 +145,22 @@ def _alert(run: "wandb.Run", config: Config, gate: dict[str, Any]) -> None:
     run.alert(f"The gate refused {config.name}"[:64], words, level="WARN")
 
 
-def _log(run: "wandb.Run", config: Config, project: Project, metrics: dict[str, Any], gate: dict[str, Any]) -> None:
+def _content(run: "wandb.Run", project: Project, metrics: dict[str, Any], gate: dict[str, Any]) -> dict[str, Any]:
+    """Tables and pictures of the evidence; its numbers go into the run's summary."""
     numbers, tables = read_figures(project)
     run.summary.update(numbers | dict(_data_check(project)) | dict(_summary(metrics, gate)))
     content = _explanations(project)
     tables["gate/checks"] = [{key: check.get(key) for key in CHECK} for check in gate["checks"]]
     tables["explanations/checks"] = _method_checks(project)
     tables["releases"] = _releases(project)
-    content |= {name: table(rows) for name, rows in tables.items() if rows}
+    return content | {name: table(rows) for name, rows in tables.items() if rows}
+
+
+def _predictions(config: Config, project: Project, test: pa.Table | None) -> dict[str, Any]:
+    """What was said of single records, with what the model saw; nothing of generation."""
+    if config.data.problem == "generation":
+        return {}
+    test = read_splits(config.data, project.root, config.seed)["test"] if test is None else test
     if config.data.problem == "classification":
         rows = read_predictions(project.predictions).to_pylist()
         # Of the predicted class: by costs or a threshold it need not be the most probable one.
@@ -150,12 +169,9 @@ def _log(run: "wandb.Run", config: Config, project: Project, metrics: dict[str, 
             Prediction(row["id"], row["label"], row["prediction"], row["probabilities"][place(row["prediction"])])
             for row in rows
         ]
-        content["confusion"] = _confusion(config, predictions)
-        content["predictions"] = _predictions_table(config, project, choose_predictions(predictions))
-    elif config.data.problem != "generation":
-        content["predictions"] = _numbers_table(config, project)
-    if content:
-        run.log(content)
+        chosen = _predictions_table(config, test, choose_predictions(predictions))
+        return {"confusion": _confusion(config, predictions), "predictions": chosen}
+    return {"predictions": _numbers_table(config, project, test)}
 
 
 def table(rows: list[dict[str, Any]]) -> "wandb.Table":
@@ -233,10 +249,10 @@ def _confusion(config: Config, predictions: list[Prediction]) -> Any:
     )
 
 
-def _predictions_table(config: Config, project: Project, chosen: list[Prediction]) -> "wandb.Table":
+def _predictions_table(config: Config, test: pa.Table, chosen: list[Prediction]) -> "wandb.Table":
     import wandb
 
-    test, places = _test_records(config, project)
+    places = _places(test)
     names = _seen_names(config.data, test)
     table = wandb.Table(columns=["id", *names, "label", "prediction", "probability", "correct"])
     for p in chosen:
@@ -245,7 +261,7 @@ def _predictions_table(config: Config, project: Project, chosen: list[Prediction
     return table
 
 
-def _numbers_table(config: Config, project: Project) -> "wandb.Table":
+def _numbers_table(config: Config, project: Project, test: pa.Table) -> "wandb.Table":
     """The worst answers, then others in the order of the records."""
     import wandb
 
@@ -253,7 +269,7 @@ def _numbers_table(config: Config, project: Project) -> "wandb.Table":
     worst = [mistake["id"] for mistake in read_json(project.mistakes)]
     others = [name for name in rows if name not in set(worst)]
     places_of = np.linspace(0, len(others) - 1, min(MOST_CORRECT, len(others))).round().astype(int)
-    test, places = _test_records(config, project)
+    places = _places(test)
     names = _seen_names(config.data, test)
     table = wandb.Table(columns=["id", *names, "label", "prediction", "baseline", "worst"])
     for name in [*worst[:MOST_MISTAKES], *(others[place] for place in places_of)]:
@@ -263,9 +279,9 @@ def _numbers_table(config: Config, project: Project) -> "wandb.Table":
     return table
 
 
-def _test_records(config: Config, project: Project) -> tuple[pa.Table, dict[str, int]]:
-    test = read_splits(config.data, project.root, config.seed)["test"]
-    return test, {name: row for row, name in enumerate(test.column("id").to_pylist())}
+def _places(test: pa.Table) -> dict[str, int]:
+    """The row of each record by its id."""
+    return {name: row for row, name in enumerate(test.column("id").to_pylist())}
 
 
 def _seen_names(spec: AnySpec, test: pa.Table) -> list[str]:

@@ -35,6 +35,8 @@ def build_app(slots: Slots, settings: ServeConfig, root: Path | None = None) -> 
         UsageError: a setting needs packages that are not installed.
     """
     context = Context.of(slots, settings, root or Path.cwd())
+    if context.recorder is not None:
+        slots.shadowed = context.recorder.shadow
     tracing, provider = telemetry(settings, slots.current.predictor.manifest.name)
 
     @asynccontextmanager

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Final, TypeVar
 
+import pyarrow as pa
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -14,12 +16,13 @@ from lightloop.errors import RefusedError
 from lightloop.service import metrics
 from lightloop.service.bodies import JSON, content_type, read_body
 from lightloop.service.context import Context
-from lightloop.service.edge import SEEN, Seen
+from lightloop.service.edge import SEEN, Seen, route_of
 from lightloop.service.faults import RequestError
+from lightloop.service.ids import prediction_id
 from lightloop.service.loaded import Loaded
 from lightloop.service.schemas import Record
 from lightloop.service.work import INLINE, SMALL
-from lightloop.serving.predictions import AnyPrediction, Prediction
+from lightloop.serving.predictions import AnyPrediction, Prediction, Scored
 
 Result = TypeVar("Result")
 VERSION: Final = "X-Model-Version"
@@ -148,16 +151,75 @@ async def answered(
     return result
 
 
-def scored(context: Context, loaded: Loaded, records: list[Record]) -> list[AnyPrediction]:
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Predictions with their ids.
+
+    Attributes:
+        ids: of them.
+        predictions: in the order of the records.
+        records: that were asked, see `serving.logged.Answer`.
+        pixels: what the model saw of images; None where it is not known.
+    """
+
+    ids: list[str]
+    predictions: list[AnyPrediction]
+    records: list[Record] | pa.Table | None
+    pixels: Any = None
+
+
+def scored(context: Context, loaded: Loaded, records: list[Record]) -> Answered:
     """Answers to checked records, which are compared with those of another release where one is tried.
 
     Raises:
         RefusedError: a record is not as the bundle's input says.
     """
     found = loaded.score(records)
+    answer = with_ids(loaded, loaded.predictor.told(found), records, found)
     if context.slots.candidate is not None:
-        context.slots.compare(loaded.predictor.table(records), loaded, found.answers)
-    return loaded.predictor.told(found)
+        context.slots.compare(loaded.predictor.table(records), loaded, found.answers, answer.ids)
+    return answer
+
+
+def with_ids(
+    loaded: Loaded,
+    predictions: list[AnyPrediction],
+    records: list[Record] | pa.Table | None,
+    found: Scored | None = None,
+) -> Answered:
+    """Predictions, each with a new id."""
+    manifest = loaded.predictor.manifest
+    pixels = found.feeds.get("image") if found is not None and isinstance(manifest.input, ImageInput) else None
+    return Answered([prediction_id(manifest.name) for _ in predictions], predictions, records, pixels)
+
+
+def kept(request: Request, context: Context, loaded: Loaded, answer: Answered, size: int) -> None:
+    """Have answers written to the log, where there is one.
+
+    Args:
+        request: whose.
+        context: of the service.
+        loaded: the release that answered.
+        answer: of it.
+        size: bytes of the request.
+    """
+    seen: Seen = request.scope[SEEN]
+    if context.recorder is None or seen.private:
+        return
+    candidate = context.slots.candidate
+    canary = candidate is not None and candidate.loaded is loaded
+    context.recorder.add(
+        loaded,
+        answer.ids,
+        answer.records,
+        answer.predictions,
+        slot="canary" if canary else "current",
+        route=route_of(request.scope["path"]),
+        page=seen.page,
+        seconds=time.perf_counter() - seen.started,
+        size=size,
+        pixels=answer.pixels,
+    )
 
 
 def count(loaded: Loaded, predictions: list[AnyPrediction]) -> None:

@@ -8,6 +8,7 @@ from lightloop.config.serve import ServeConfig
 from lightloop.service.batching import Batcher
 from lightloop.service.keys import KeyRing
 from lightloop.service.logs import make_logger, standard_error
+from lightloop.service.recording import Recorder
 from lightloop.service.work import Work
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Context:
         logger: of structlog, with one line a request; None where there are to be none.
         root: folder that paths in the settings are relative to.
         batcher: that answers requests together; None where each is answered alone.
+        recorder: of the log; None where there is none.
     """
 
     slots: "Slots"
@@ -35,18 +37,22 @@ class Context:
     logger: Any
     root: Path
     batcher: Batcher | None
+    recorder: Recorder | None
 
     @classmethod
     def of(cls, slots: "Slots", settings: ServeConfig, root: Path) -> "Context":
         """Made as the settings say."""
         keys = KeyRing(root / settings.keys) if settings.keys else None
-        return cls(
-            slots, settings, Work(settings), keys, make_logger(settings), root, Batcher() if settings.batching else None
-        )
+        logger = make_logger(settings)
+        recorder = Recorder(settings.log, root, logger) if settings.log.folder else None
+        batcher = Batcher() if settings.batching else None
+        return cls(slots, settings, Work(settings), keys, logger, root, batcher, recorder)
 
     def close(self) -> None:
         """Let threads end, and lines be written."""
         self.work.close()
+        if self.recorder is not None:
+            self.recorder.close()
         if self.logger is not None:
             standard_error().flush()
         if self.batcher is not None:

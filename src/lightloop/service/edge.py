@@ -41,7 +41,8 @@ COUNTED: Final = frozenset(
 )
 GUARDED: Final = ("/v1", "/v2", "/metrics", "/openapi.json")
 OPEN: Final = ("/v2/health/",)
-PRIVATE: Final = "private"  # in the state of a connection to the private socket, see `service.worker`
+PRIVATE: Final = "private"  # in the state of a connection to the private socket, see `service.processes.worker`
+MACHINES: Final = ("/health/", "/v2/health/", "/metrics")  # asked by machines that look after the service
 QUIET: Final = ("/health/", "/v2/health/")  # asked every second by machines: no log line while all is well
 
 
@@ -52,11 +53,15 @@ class Seen:
     Attributes:
         started: when it came, by `time.perf_counter`.
         request: its id.
+        page: whether the page of the service asks: a browser says so of what comes from its own address.
+        private: whether it came by the private socket, as what `lightloop deploy` tries.
         told: further facts for the log.
     """
 
     started: float
     request: str
+    page: bool = False
+    private: bool = False
     told: dict[str, Any] = field(default_factory=dict)
 
 
@@ -65,6 +70,7 @@ class Edge:
 
     def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app, self._keys, self._logger = app, context.keys, context.logger
+        self._recorder, self._slots = context.recorder, context.slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -72,8 +78,13 @@ class Edge:
             await self._app(scope, receive, send)
             return
         headers = scope["headers"]
-        given = next((value for name, value in headers if name == b"x-request-id"), None)
-        seen = Seen(time.perf_counter(), request_id(given.decode("latin-1") if given is not None else None))
+        given, page = None, False
+        for name, value in headers:
+            if name == b"x-request-id":
+                given = value.decode("latin-1")
+            elif name == b"sec-fetch-site":
+                page = value == b"same-origin"
+        seen = Seen(time.perf_counter(), request_id(given), page, _private(scope))
         scope[SEEN] = seen
         status = 0
 
@@ -85,7 +96,7 @@ class Edge:
             await send(message)
 
         try:
-            free = self._keys is None or not guarded(scope["path"]) or _private(scope)
+            free = self._keys is None or not guarded(scope["path"]) or seen.private
             if not free and not self._admits(headers, seen):
                 await _say(answer, 401, (b"www-authenticate", b"Bearer"))
             else:
@@ -120,9 +131,12 @@ class Edge:
     def _tell(self, scope: Scope, seen: Seen, status: int) -> None:
         seconds = time.perf_counter() - seen.started
         path = scope["path"]
-        counted = _counted(path)
+        counted = route_of(path)
         _requests(counted, status).inc()
         _latency(counted).observe(seconds)
+        if self._recorder is not None and not seen.private and not path.startswith(MACHINES):
+            version = seen.told.get("version") or self._slots.current.version
+            self._recorder.request(version, counted, status, seconds)
         if self._logger is None or (status < 400 and path.startswith(QUIET)):
             return
         write = self._logger.info if status < 500 else self._logger.error
@@ -158,7 +172,8 @@ def _private(scope: Scope) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _counted(path: str) -> str:
+def route_of(path: str) -> str:
+    """The address as it is counted: by its name, or together with those of its kind."""
     if path in COUNTED:
         return path
     if path.startswith("/v2/"):

@@ -22,6 +22,7 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
+from lightloop import clock
 from lightloop.service import metrics
 from lightloop.service.ask import answered, headers, json_body
 from lightloop.service.context import Context
@@ -58,7 +59,7 @@ def add_routes(app: FastAPI, context: Context) -> None:
         loaded = context.slots.current
         body = await json_body(request, context)
         found, day = checked(loaded, body)
-        line = {**found, "received": datetime.now(UTC).isoformat(timespec="milliseconds"), "version": loaded.version}
+        line = {**found, "received": clock.now().isoformat(timespec="milliseconds"), "version": loaded.version}
         new = await answered(request, context, loaded, lambda: store.keep(line, day), counted=False)
         if new:
             metrics.FEEDBACK.labels(loaded.version).inc()

@@ -7,10 +7,11 @@ It is no signature: whoever wants to make one up can.
 
 import os
 import re
-import time
 from hashlib import blake2s
 from typing import Final
 from uuid import UUID
+
+from lightloop import clock
 
 CHECK: Final = 4  # bytes
 REQUEST: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -29,7 +30,7 @@ def prediction_id(model: str, now: float | None = None) -> str:
         >>> one < other, given_at(one, "loans"), given_at(one, "fashion")
         (True, 1700000000.0, None)
     """
-    stamp = int((time.time() if now is None else now) * 1000).to_bytes(6, "big")
+    stamp = int((clock.seconds() if now is None else now) * 1000).to_bytes(6, "big")
     drawn = os.urandom(6)
     # Six bits say version and variant.
     head = stamp + bytes((0x70 | (drawn[0] & 0x0F), drawn[1], 0x80 | (drawn[2] & 0x3F), *drawn[3:]))
@@ -45,7 +46,7 @@ def given_at(text: str, model: str) -> float | None:
         return None
     head, check = content[:-CHECK], content[-CHECK:]
     seconds = int.from_bytes(head[:6], "big") / 1000
-    return seconds if check == _check(head, model) and seconds < time.time() + AHEAD else None
+    return seconds if check == _check(head, model) and seconds < clock.seconds() + AHEAD else None
 
 
 def request_id(given: str | None) -> str:

@@ -30,6 +30,9 @@ ABSTAINED = Counter("lightloop_abstentions", "Records that the model would rathe
 NOVEL = Counter("lightloop_novel_records", "Records that are unlike the training records.", ["version"])
 WARNED = Counter("lightloop_warned_records", "Records with a warning.", ["version"])
 FEEDBACK = Counter("lightloop_feedback", "Stored feedback.", ["version"])
+LOGGED = Counter("lightloop_log_rows", "Answered records that are written to the log.")
+LOG_DROPPED = Counter("lightloop_log_dropped", "Answered records that are not in the log, by why.", ["why"])
+LOG_FAILURES = Counter("lightloop_log_failures", "Times that the log could not be written.")
 LINES: Final = 100  # classes that have a counter of their own; the others share one
 
 

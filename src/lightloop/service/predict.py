@@ -11,15 +11,14 @@ from starlette.routing import Route
 
 from lightloop.errors import RefusedError
 from lightloop.service.answers import as_json
-from lightloop.service.ask import answered, count, headers, json_body, record_of, scored
+from lightloop.service.ask import Answered, answered, count, headers, json_body, kept, record_of, scored, with_ids
+from lightloop.service.batching import Batcher
 from lightloop.service.context import Context
 from lightloop.service.edge import SEEN
 from lightloop.service.faults import RequestError, answer_json
-from lightloop.service.ids import prediction_id
 from lightloop.service.loaded import Loaded
 from lightloop.service.schemas import Record
 from lightloop.serving.explainer import explain
-from lightloop.serving.predictions import AnyPrediction
 
 Method = Literal["shapley", "occlusion"]
 METHODS: Final = {method: method for method in get_args(Method)}
@@ -34,16 +33,16 @@ def add_routes(app: FastAPI, context: Context) -> None:
         record, size = await record_of(request, context, loaded)
         together = None
         if context.batcher is not None:
-            together = partial(context.batcher.ask, loaded, record())
+            together = partial(_together, context.batcher, loaded, record())
 
-        def alone() -> AnyPrediction:
-            return scored(context, loaded, [record()])[0]
+        def alone() -> Answered:
+            return scored(context, loaded, [record()])
 
-        prediction = await answered(request, context, loaded, alone, size=size, together=together)
-        count(loaded, [prediction])
-        answer = _told(loaded, prediction)
-        request.scope[SEEN].told["prediction_id"] = answer["prediction_id"]
-        return answer_json(answer, headers=headers(loaded))
+        answer = await answered(request, context, loaded, alone, size=size, together=together)
+        count(loaded, answer.predictions)
+        kept(request, context, loaded, answer, size)
+        request.scope[SEEN].told["prediction_id"] = answer.ids[0]
+        return answer_json(_told(loaded, answer)[0], headers=headers(loaded))
 
     # The framework's own route costs as much as a small model, for dependencies and validation that are not used here:
     # it describes, and one of Starlette's before it answers.
@@ -54,12 +53,13 @@ def add_routes(app: FastAPI, context: Context) -> None:
         loaded = context.slots.pick(request.headers)
         body = await json_body(request, context)
 
-        def task() -> list[dict[str, Any]]:
-            predictions = scored(context, loaded, loaded.models.many(body))
-            count(loaded, predictions)
-            return [_told(loaded, one) for one in predictions]
+        def task() -> tuple[Answered, list[dict[str, Any]]]:
+            answer = scored(context, loaded, loaded.models.many(body))
+            count(loaded, answer.predictions)
+            return answer, _told(loaded, answer)
 
-        answers = await answered(request, context, loaded, task)
+        answer, answers = await answered(request, context, loaded, task)
+        kept(request, context, loaded, answer, len(body))
         request.scope[SEEN].told["records"] = len(answers)
         return answer_json({"model_version": loaded.version, "predictions": answers}, headers=headers(loaded))
 
@@ -85,9 +85,15 @@ def add_routes(app: FastAPI, context: Context) -> None:
         return answer_json(answer, headers=headers(loaded))
 
 
-def _told(loaded: Loaded, prediction: AnyPrediction) -> dict[str, Any]:
-    identity = prediction_id(loaded.predictor.manifest.name)
-    return {"prediction_id": identity, "model_version": loaded.version, **as_json(loaded.predictor, prediction)}
+async def _together(batcher: Batcher, loaded: Loaded, record: Record) -> Answered:
+    return with_ids(loaded, [await batcher.ask(loaded, record)], [record])
+
+
+def _told(loaded: Loaded, answer: Answered) -> list[dict[str, Any]]:
+    return [
+        {"prediction_id": identity, "model_version": loaded.version, **as_json(loaded.predictor, prediction)}
+        for identity, prediction in zip(answer.ids, answer.predictions, strict=True)
+    ]
 
 
 def _explained(loaded: Loaded, record: Record, method: Method) -> dict[str, Any]:

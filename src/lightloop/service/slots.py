@@ -6,7 +6,7 @@ A change of release is one reference that is set; requests in flight keep the re
 import queue
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -19,6 +19,7 @@ from lightloop.service.tally import Tally
 if TYPE_CHECKING:
     from lightloop.service.loaded import Loaded
 
+Shadowed = Callable[["Loaded", Sequence[str], pa.Table, dict[str, NDArray[Any]]], None]
 HEADER: Final = "x-lightloop-release"  # a client that sends it with `canary` or `current` chooses for itself
 WAITING: Final = 64  # comparisons that may wait; more are left out, never waited for
 
@@ -45,6 +46,7 @@ class Slots:
         current: the release that answers.
         candidate: that is tried, or None.
         tallies: what each release did since it was loaded here, by its digest.
+        shadowed: told what a shadow answered: its release, the ids of the answers that were given, records, answers.
     """
 
     def __init__(self, current: "Loaded", *, trouble: Callable[[], str | None] = lambda: None) -> None:
@@ -58,7 +60,9 @@ class Slots:
         self.candidate: Candidate | None = None
         self.tallies: dict[str, Tally] = {current.digest: Tally()}
         self._trouble = trouble
-        self._waiting: queue.Queue[tuple[pa.Table, Loaded, Mapping[str, NDArray[Any]]]] = queue.Queue(WAITING)
+        self.shadowed: Shadowed | None = None
+        self._waiting: queue.Queue[tuple[pa.Table, Loaded, Mapping[str, NDArray[Any]], Sequence[str]]]
+        self._waiting = queue.Queue(WAITING)
         self._comparing: threading.Thread | None = None
 
     def trouble(self) -> str | None:
@@ -91,13 +95,16 @@ class Slots:
         if tally is not None:
             tally.add(failed=failed, seconds=seconds)
 
-    def compare(self, records: pa.Table, loaded: "Loaded", answers: Mapping[str, NDArray[Any]]) -> None:
+    def compare(
+        self, records: pa.Table, loaded: "Loaded", answers: Mapping[str, NDArray[Any]], ids: Sequence[str] = ()
+    ) -> None:
         """Have the other release answer the same records, later and in another thread, and count where they differ.
 
         Args:
             records: the raw records of a request.
             loaded: the release that answered them.
             answers: of it, as `Predictor.answers` gives them.
+            ids: of the predictions.
         """
         candidate = self.candidate
         if candidate is None:
@@ -105,7 +112,7 @@ class Slots:
         if loaded is self.current and (candidate.mode == "canary" or random.random() >= candidate.share):  # noqa: S311
             return
         try:
-            self._waiting.put_nowait((records, loaded, answers))
+            self._waiting.put_nowait((records, loaded, answers, ids))
         except queue.Full:
             return
 
@@ -133,7 +140,7 @@ class Slots:
 
     def _compare(self) -> None:
         while True:
-            records, loaded, answers = self._waiting.get()
+            records, loaded, answers, ids = self._waiting.get()
             candidate = self.candidate
             if candidate is None:
                 continue
@@ -142,7 +149,10 @@ class Slots:
             if tally is None or other.digest == loaded.digest:
                 continue
             try:
-                tally.compared(records.num_rows, _differing(loaded, answers, other.predictor.answers(records), other))
+                theirs = other.predictor.answers(records)
+                tally.compared(records.num_rows, _differing(loaded, answers, theirs, other))
+                if candidate.mode == "shadow" and self.shadowed is not None and ids:
+                    self.shadowed(other, ids, records, theirs)
             except Exception:  # noqa: BLE001 - whatever a candidate raises counts against it
                 tally.compared(records.num_rows, records.num_rows)
 

@@ -24,7 +24,7 @@ from lightloop.data.tabular.input import TabularInput
 from lightloop.data.text.input import TextInput
 from lightloop.data.text.tokenizer import tokenizer_of
 from lightloop.service.about import own_version
-from lightloop.service.ask import answered, count, headers
+from lightloop.service.ask import Answered, answered, count, headers, kept, with_ids
 from lightloop.service.bodies import JSON, content_type, read_body
 from lightloop.service.context import Context
 from lightloop.service.faults import RequestError, answer_json, sentence
@@ -72,7 +72,8 @@ def add_routes(app: FastAPI, context: Context) -> None:
         body = await read_body(request, context.settings.max_body_bytes, context.settings.deadline)
         length = request.headers.get(LENGTH)
         task = partial(_inferred, context, loaded, body, length)
-        content, head = await answered(request, context, loaded, task)
+        content, head, answer = await answered(request, context, loaded, task)
+        kept(request, context, loaded, answer, len(body))
         if head is None:
             return Response(content, 200, headers(loaded), JSON)
         return Response(content, 200, headers(loaded) | {LENGTH: str(head)}, BINARY)
@@ -142,8 +143,8 @@ def _inputs(manifest: Manifest) -> list[dict[str, Any]]:
             return [one("text", "BYTES", 1)]
 
 
-def _inferred(context: Context, loaded: Loaded, body: bytes, length: str | None) -> tuple[bytes, int | None]:
-    """The body of the answer, and how long its JSON part is where bytes follow."""
+def _inferred(context: Context, loaded: Loaded, body: bytes, length: str | None) -> tuple[bytes, int | None, Answered]:
+    """The body of the answer, how long its JSON part is where bytes follow, and what goes to the log."""
     request, inputs = _read(body, length)
     sizes = {len(values) for values in inputs.values()}
     if len(sizes) != 1:
@@ -151,10 +152,10 @@ def _inferred(context: Context, loaded: Loaded, body: bytes, length: str | None)
     records = sizes.pop()
     if not 0 < records <= context.settings.max_records:
         raise RequestError(422, f"{records} records came: expected 1 to {context.settings.max_records}")
-    scored = _scored(context, loaded, inputs)
-    count(loaded, loaded.predictor.told(scored))
+    scored, answer = _scored(context, loaded, inputs)
+    count(loaded, answer.predictions)
     outputs = outputs_of(loaded, scored)
-    return _written(loaded, request, outputs)
+    return *_written(loaded, request, outputs, answer.ids), answer
 
 
 def _read(body: bytes, length: str | None) -> tuple[Inference, Arrays]:
@@ -186,7 +187,7 @@ def _read(body: bytes, length: str | None) -> tuple[Inference, Arrays]:
     return request, inputs
 
 
-def _scored(context: Context, loaded: Loaded, inputs: Arrays) -> Scored:
+def _scored(context: Context, loaded: Loaded, inputs: Arrays) -> tuple[Scored, Answered]:
     """Answers to raw columns, or to what the graph itself takes."""
     predictor = loaded.predictor
     expected = predictor.manifest.input.feeds
@@ -195,12 +196,14 @@ def _scored(context: Context, loaded: Loaded, inputs: Arrays) -> Scored:
     )
     if fed and not isinstance(predictor.manifest.input, TabularInput):
         _check_fed(loaded, inputs)
-        return loaded.finite(predictor.judged(inputs, [()] * len(next(iter(inputs.values())))))
+        scored = loaded.finite(predictor.judged(inputs, [()] * len(next(iter(inputs.values())))))
+        return scored, with_ids(loaded, predictor.told(scored), None, scored)
     table = _table(predictor.manifest, inputs)
     scored = loaded.finite(predictor.score(predictor.table(table)))
+    answer = with_ids(loaded, predictor.told(scored), table, scored)
     if context.slots.candidate is not None:
-        context.slots.compare(predictor.table(table), loaded, scored.answers)
-    return scored
+        context.slots.compare(predictor.table(table), loaded, scored.answers, answer.ids)
+    return scored, answer
 
 
 def _check_fed(loaded: Loaded, inputs: Arrays) -> None:
@@ -273,7 +276,7 @@ def outputs_of(loaded: Loaded, scored: Scored) -> Arrays:
     return found
 
 
-def _written(loaded: Loaded, request: Inference, outputs: Arrays) -> tuple[bytes, int | None]:
+def _written(loaded: Loaded, request: Inference, outputs: Arrays, ids: list[str]) -> tuple[bytes, int | None]:
     binary = request.parameters.get("binary_data_output") is True
     wanted = {one.name: one.parameters.get("binary_data", binary) is True for one in request.outputs or ()}
     unknown = [name for name in wanted if name not in outputs]
@@ -289,7 +292,13 @@ def _written(loaded: Loaded, request: Inference, outputs: Arrays) -> tuple[bytes
             one["data"] = values.ravel().tolist()
         tensors.append(one)
     manifest = loaded.predictor.manifest
-    answer = {"model_name": manifest.name, "model_version": loaded.version, "outputs": tensors}
+    answer = {
+        "model_name": manifest.name,
+        "model_version": loaded.version,
+        # For feedback: one a record.
+        "parameters": {"prediction_ids": ids},
+        "outputs": tensors,
+    }
     if request.id is not None:
         answer["id"] = request.id
     head = to_json(answer, inf_nan_mode="null")

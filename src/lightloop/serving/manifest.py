@@ -18,10 +18,10 @@ from lightloop.data.tabular.input import TabularInput
 from lightloop.data.text.input import TextInput
 from lightloop.errors import LightloopError
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 # Formats that are read: 1 knew no calibration, its answer is the most probable class; 2 has neither golden records nor
-# what novelty and warnings need.
-READ: Final = (1, 2, 3)
+# what novelty and warnings need; 3 has no profile that monitoring compares with.
+READ: Final = (1, 2, 3, 4)
 GRAPH = "model.onnx"
 WEIGHTS = "model.safetensors"
 MANIFEST = "bundle.json"
@@ -30,6 +30,8 @@ PREPROCESSING = "preprocessing"
 EXPLANATION = "explanation.npz"
 GOLDEN = "golden.json"
 NOVELTY = "novelty.npz"
+PROFILE = "profile.json"
+PROFILE_ARRAYS = "profile.npz"
 SIGNATURE = "signature.json"
 # Told apart by `kind`.
 AnyInput = Annotated[ImageInput | TabularInput | TextInput | SeriesInput | NoiseInput, Field(discriminator="kind")]
@@ -127,7 +129,7 @@ class Manifest(_Frozen):
             data, so that an old bundle still answers when the config's schema has moved on.
     """
 
-    format: Literal[1, 2, 3]
+    format: Literal[1, 2, 3, 4]
     name: str
     modality: str
     problem: str

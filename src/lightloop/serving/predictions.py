@@ -3,7 +3,8 @@
 Shapes: N records, C channels, H height or numbers of one answer, W width, K classes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,7 @@ class Scored:
         ends: (N, H, 2) of the intervals, infinite where nothing is known; None but for numbers.
         novelty: scores (N,) and p-values (N,); None where the bundle can't tell.
         warnings: of each record.
+        feeds: what the graph was asked, as the bundle's input encodes it.
     """
 
     answers: dict[str, NDArray[Any]]
@@ -111,3 +113,4 @@ class Scored:
     ends: NDArray[np.floating[Any]] | None
     novelty: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     warnings: list[tuple[str, ...]]
+    feeds: Mapping[str, NDArray[Any]] = field(default_factory=dict)

@@ -147,6 +147,16 @@ class Predictor:
         """What is to be said of encoded records, about which there are some warnings already; see `score`."""
         answers = self.run(feeds, batch_size)
         novelty = self.reference.judge(feeds, answers) if self.reference else None
+        return self.concluded(answers, warnings, novelty, feeds)
+
+    def concluded(
+        self,
+        answers: dict[str, NDArray[Any]],
+        warnings: list[tuple[str, ...]],
+        novelty: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+        feeds: Feeds | None = None,
+    ) -> Scored:
+        """What the bundle's rules make of answers of the graph."""
         codes = sets = abstains = ends = None
         match self.manifest.answer:
             case "probabilities":
@@ -154,7 +164,7 @@ class Predictor:
                 codes, sets, abstains = self.decide(p_NK), self.sets(p_NK), self.abstains(p_NK)
             case "prediction":
                 ends = self.intervals(answers)
-        return Scored(answers, codes, sets, abstains, ends, novelty, warnings)
+        return Scored(answers, codes, sets, abstains, ends, novelty, warnings, feeds or {})
 
     def told(self, scored: Scored) -> list[AnyPrediction]:
         """The dataclasses of `predict`."""

@@ -4,14 +4,9 @@ Shapes: N records, C channels, H height, W width.
 """
 
 import base64
-import binascii
-import contextlib
 import io
-import json
-import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
@@ -25,9 +20,10 @@ from lightloop.data.image.input import ImageInput
 from lightloop.data.image.records import FORMS, decode_image, why_not
 from lightloop.data.noise import NoiseInput
 from lightloop.data.series.input import SeriesInput
-from lightloop.data.tabular.input import LARGEST, Feature, TabularInput
+from lightloop.data.tabular.input import Feature, TabularInput
 from lightloop.data.text.input import TextInput
 from lightloop.errors import RefusedError, UsageError
+from lightloop.serving import cells
 from lightloop.serving.manifest import Manifest
 
 # What `to_table` takes.
@@ -144,16 +140,16 @@ def _columns(
     found: dict[str, tuple[pa.DataType, Callable[[Any, int], Any]]]
     match schema:
         case ImageInput():
-            found = {"image": (pa.large_binary(), _image)}
+            found = {"image": (pa.large_binary(), cells.image)}
         case TextInput():
-            found = {"text": (pa.large_string(), _text)}
+            found = {"text": (pa.large_string(), cells.text)}
         case NoiseInput():
-            found = {"noise": (pa.list_(pa.float64()), lambda value, n: _numbers(value, n, "noise", gaps=False))}
+            found = {"noise": (pa.list_(pa.float64()), lambda value, n: cells.numbers(value, n, "noise", gaps=False))}
         case SeriesInput(column=column):
-            found = {column: (pa.list_(pa.float32()), lambda value, n: _numbers(value, n, column, gaps=True))}
+            found = {column: (pa.list_(pa.float32()), lambda value, n: cells.numbers(value, n, column, gaps=True))}
             if schema.time:
                 time = schema.time
-                found[time] = (pa.timestamp("s"), lambda value, n: _time(value, n, time))
+                found[time] = (pa.timestamp("s"), lambda value, n: cells.time(value, n, time))
     return tuple(found), found
 
 
@@ -177,79 +173,6 @@ def _near(name: str, record: Mapping[str, Any]) -> str:
     return f" (it has {', '.join(keys[:8])})" if keys else " (it is empty)"
 
 
-def _image(value: Any, number: int) -> bytes:
-    if isinstance(value, str):
-        text = value.partition(",")[2] if value.startswith("data:") else value
-        try:
-            value = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            raise RefusedError(f"record number {number + 1} has an image that is not Base64 text") from None
-    if not isinstance(value, bytes | bytearray):
-        raise RefusedError(
-            f"record number {number + 1} has a {type(value).__name__} as its image: expected the bytes of a PNG, JPEG "
-            "or the like, as Base64 in JSON"
-        )
-    if not value:
-        raise RefusedError(f"record number {number + 1} has an empty image: expected a PNG, JPEG or the like")
-    return bytes(value)
-
-
-def _text(value: Any, number: int) -> str:
-    if not isinstance(value, str):
-        raise RefusedError(
-            f"record number {number + 1} has a {type(value).__name__} as its text: expected a text (an empty one is "
-            "one too)"
-        )
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise RefusedError(
-            f"record number {number + 1} has half a surrogate pair in its text: expected whole characters"
-        ) from None
-    return value
-
-
-def _numbers(value: Any, number: int, name: str, *, gaps: bool) -> list[float]:
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if not isinstance(value, list | tuple):
-        raise RefusedError(
-            f"record number {number + 1} has a {type(value).__name__} as its {name!r}: expected a list of numbers"
-        )
-    numbers = [math.nan if one is None and gaps else one for one in value]
-    for place, one in enumerate(numbers):
-        if isinstance(one, bool) or not isinstance(one, int | float) or (one != one and not gaps):  # noqa: PLR0124
-            raise RefusedError(f"record number {number + 1} has {_short(one)} in {name!r}: expected numbers")
-        # NaN is never larger.
-        if abs(one) > LARGEST:
-            raise RefusedError(
-                f"record number {number + 1} has {_short(one)} in {name!r}, place {place + 1}: expected finite numbers"
-            )
-    return numbers
-
-
-def _time(value: Any, number: int, name: str) -> datetime:
-    if isinstance(value, np.datetime64):
-        value = value.astype("datetime64[s]").item()
-    elif isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            raise RefusedError(_no_time(value, number, name)) from None
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    if not isinstance(value, datetime):
-        raise RefusedError(_no_time(value, number, name))
-    try:
-        return (value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value).replace(microsecond=0)
-    except OverflowError:
-        raise RefusedError(_no_time(value, number, name)) from None
-
-
-def _no_time(value: Any, number: int, name: str) -> str:
-    return f"record number {number + 1} has {_short(value)} as {name!r}: expected a date or time such as 2026-01-05"
-
-
 # Rows of a table.
 
 
@@ -266,76 +189,23 @@ def _rows_of_table(schema: TabularInput, records: Sequence[Any]) -> pa.Table:
             raise RefusedError(f"record number {number + 1} has none of the columns {listed} ({came})")
     return pa.table(
         {
-            feature.name: _column(feature, [record.get(feature.name) for record in records])
+            feature.name: column_of(feature, [record.get(feature.name) for record in records])
             for feature in schema.features
         }
     )
 
 
-def _column(feature: Feature, values: list[Any]) -> pa.Array:
+def column_of(feature: Feature, values: list[Any]) -> pa.Array:
+    """The values of a column of a table, of records in their order.
+
+    Raises:
+        RefusedError: one is of another kind.
+    """
     if feature.kind == "number":
-        numbers = [_number(value, n, feature.name) for n, value in enumerate(values)]
+        numbers = [cells.number(value, n, feature.name) for n, value in enumerate(values)]
         return pa.array(numbers, pa.float64())
     known = frozenset(feature.values)
-    return pa.array([_category(value, n, feature.name, known) for n, value in enumerate(values)], pa.string())
-
-
-def _number(value: Any, number: int, name: str) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        value = value.strip()
-        if not value:
-            return None
-        with contextlib.suppress(ValueError):
-            value = float(value)
-    if isinstance(value, np.generic):
-        value = value.item()
-    if not isinstance(value, bool | int | float):
-        raise RefusedError(
-            f"record number {number + 1} has {_short(value)} in {name!r}: expected a number, or null for none"
-        )
-    if value != value:  # noqa: PLR0124
-        return None
-    if abs(value) > LARGEST:
-        raise RefusedError(f"record number {number + 1} has {_short(value)} in {name!r}: expected a finite number")
-    return float(value)
-
-
-def _category(value: Any, number: int, name: str, known: frozenset[str]) -> str | None:
-    """As `data.tabular.input.as_categories` writes them, so that 1, 1.0 and "1.0" are the training records' "1"."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or value != value:  # noqa: PLR0124
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        if math.isinf(value):
-            raise RefusedError(f"record number {number + 1} has {_short(value)} in {name!r}: expected a category")
-        return str(int(value)) if float(value).is_integer() else repr(float(value))
-    if not isinstance(value, str):
-        raise RefusedError(
-            f"record number {number + 1} has {_short(value)} in {name!r}: expected a text, or null where it is missing"
-        )
-    return same_category(_text(value, number), known)
-
-
-def same_category(text: str, known: frozenset[str]) -> str:
-    """The training records' way of writing a category that is a number, where they had it.
-
-    Examples:
-        >>> same_category("1.0", frozenset({"1", "2"})), same_category("yes", frozenset({"1"}))
-        ('1', 'yes')
-    """
-    if text in known or not text:
-        return text
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    plain = str(int(number)) if number.is_integer() else repr(number)
-    return plain if plain in known else text
+    return pa.array([cells.category(value, n, feature.name, known) for n, value in enumerate(values)], pa.string())
 
 
 # Tables of Arrow.
@@ -412,8 +282,3 @@ def _plain(value: Any) -> Any:
     if value is None or value == "" or value != value:  # noqa: PLR0124
         return None
     return float(str(np.float32(value))) if isinstance(value, float) else value
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, default=str) if isinstance(value, str | list | dict) else repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -17,6 +17,21 @@ SIGN_KEY, PUBLIC_KEY = "LIGHTLOOP_SIGN_KEY", "LIGHTLOOP_PUBLIC_KEY"
 ALGORITHM = "ed25519"
 
 
+def name_keys(root: Path, *, sign: str | None = None, public: str | None = None) -> None:
+    """Let the files of keys that a config names be those of this process and of all that it starts.
+
+    What the environment names already stays.
+
+    Args:
+        root: of the project, which the files are relative to.
+        sign: file of the private key, or None.
+        public: file of the public key, or None.
+    """
+    for variable, named in ((SIGN_KEY, sign), (PUBLIC_KEY, public)):
+        if named is not None and not os.environ.get(variable):
+            os.environ[variable] = str(root / named)
+
+
 def make_keys(private: Path, public: Path) -> str:
     """Write a new pair of keys; the private one can be read by its owner alone.
 

@@ -35,6 +35,7 @@ def export(config: Config, project: Project) -> None:
         data_version=project.data_version(),
         train=splits["train"],
         validation=splits["validation"],
+        test=splits["test"],
     )
 
     problem = problem_of(config.data)

@@ -9,7 +9,7 @@ from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.evaluation.evidence import decided_by, decision_of, read_predictions
 from lightloop.evaluation.problem import Problem, problem_of
-from lightloop.files import file_size, read_json, write_json
+from lightloop.files import file_size, read_json, read_json_or, write_json
 from lightloop.project import Project
 from lightloop.release.against import Side, comparison_content
 from lightloop.release.champion import identity
@@ -45,8 +45,9 @@ def gate(config: Config, project: Project, *, fail: bool = True) -> None:
     read_manifest(project.bundle)  # of a format that is known
     problem = problem_of(config.data)
     compression = read_json(project.compression)
+    compressed = is_compressed(compression)
     # What a smaller bundle answers is other than what the network answered.
-    evaluated = project.released() if is_compressed(compression) else project
+    evaluated = project.released() if compressed else project
     predictions = read_predictions(evaluated.predictions)
     questions = _questions(config, project, problem, predictions)
     champion: Champion | None = None
@@ -78,6 +79,8 @@ def gate(config: Config, project: Project, *, fail: bool = True) -> None:
             "champion": identity(release) if release else None,
             "bundle_digest": digest,
             "checks": verdict.as_json(),
+            # Those of the network lie in git; those of what is released in its place only here.
+            **({"metrics": read_json(evaluated.metrics)["metrics"]} if compressed else {}),
         },
     )
     if fail and not verdict.accepted:
@@ -141,8 +144,7 @@ def _ask_champion(
 
 def _folds(config: Config, project: Project) -> dict[str, Any]:
     """The corrected resampled t-test, where both were trained on the same folds: it also knows how training varies."""
-    ours = read_json(project.folds_result) if project.folds_result.exists() else {"members": []}
-    theirs = read_json(project.champion_folds) if project.champion_folds.exists() else {"members": []}
+    ours, theirs = (read_json_or(path, {"members": []}) for path in (project.folds_result, project.champion_folds))
     if not (ours["members"] and theirs["members"]):
         return {"applies": False, "why": "Not both of the two were trained on folds."}
     return compare_folds(ours, theirs, config.gate.metric, config.gate.confidence)

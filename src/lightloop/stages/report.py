@@ -4,6 +4,7 @@ from lightloop.config.metrics import METRICS
 from lightloop.config.schema import Config
 from lightloop.data.splits import read_splits
 from lightloop.files import replacing
+from lightloop.monitoring.page import keep_page
 from lightloop.project import Project
 from lightloop.report.evidence import read_evidence
 from lightloop.report.evidence_log import log_evidence
@@ -27,5 +28,6 @@ def report(config: Config, project: Project) -> None:
     with replacing(project.reports) as folder:
         write_site(evidence, records, project, folder)
         update_runs(project, folder)
+        keep_page(project, folder)
     write_plots(evidence, project)
-    log_evidence(config, project)
+    log_evidence(config, project, records)

@@ -117,8 +117,8 @@ def checkpoint_extras(config: Config, preprocessor: Preprocessor) -> dict[str, A
     files = {
         name: torch.frombuffer(bytearray(content), dtype=torch.uint8) for name, content in preprocessor.files().items()
     }
-    # How a model is served is no property of it.
-    return {CONFIG_KEY: config.model_dump(mode="json", exclude={"serve"}), FILES_KEY: files}
+    # How a model is served, watched and signed is no property of it.
+    return {CONFIG_KEY: config.model_dump(mode="json", exclude={"serve", "monitor", "sign_key"}), FILES_KEY: files}
 
 
 def save_tensors(content: Mapping[str, Any], path: Path) -> None:

@@ -15,7 +15,18 @@ from lightloop.project import Project
 Mode = Literal["online", "offline", "disabled"]
 KEY = "WANDB_API_KEY"
 # Groups of the config that say how a model is judged or where it is logged, not what it becomes.
-NOT_OF_THE_MODEL = {"tracking", "explain", "gate", "audit", "calibration", "decision", "uncertainty"}
+NOT_OF_THE_MODEL = {
+    "tracking",
+    "explain",
+    "gate",
+    "audit",
+    "calibration",
+    "decision",
+    "uncertainty",
+    "serve",
+    "monitor",
+    "sign_key",
+}
 
 
 def tracking_mode(config: Config) -> Mode:

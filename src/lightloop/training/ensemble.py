@@ -27,7 +27,7 @@ from lightloop.data.records import label_codes
 from lightloop.data.splits import SplitName, read_splits
 from lightloop.errors import LightloopError
 from lightloop.evaluation.evidence import matrix
-from lightloop.files import read_json
+from lightloop.files import read_json_or
 from lightloop.networks._ensemble import stacking_features
 from lightloop.project import Project
 from lightloop.tasks.checkpoint import CONFIG_KEY, save_tensors
@@ -76,8 +76,7 @@ def train_released(config: Config, project: Project, *, scratch: Path, logger: A
 
 def _members(config: Config, project: Project) -> tuple[list[Member], list[dict[str, Tensor]], dict[str, Tensor]]:
     """The members that the folds stage trained, and what the rule learns from their held-out answers."""
-    listed = project.members / MEMBERS
-    rows = read_json(listed) if listed.exists() else []
+    rows = read_json_or(project.members / MEMBERS, [])
     files = [project.members / member_file(row["fold"], row["seed"]) for row in rows]
     if len(files) != config.folds * config.seeds or not all(file.exists() for file in files):
         raise LightloopError(

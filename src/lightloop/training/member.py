@@ -129,9 +129,13 @@ def train_member(
     return Member(scratch / CHECKPOINT, fitted.history, summary)
 
 
+# How a model is served, watched and signed decides nothing of its training.
+NOT_TRAINED = ("serve", "monitor", "sign_key")
+
+
 def fingerprint(config: Config, project: Project, *more: object, leave_out: Collection[str] = ()) -> str:
     """Names a training by all that decides its result: config but for groups to `leave_out`, data, code, and `more`."""
-    kept = config.model_dump(mode="json", exclude=set(leave_out))
+    kept = config.model_dump(mode="json", exclude={*NOT_TRAINED, *leave_out})
     digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode())
     for file in sorted((project.root / config.data.path).rglob("*")):
         digest.update(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())

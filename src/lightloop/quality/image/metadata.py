@@ -73,11 +73,12 @@ def read_metadata(spec: ImageSpec, root: Path) -> pd.DataFrame:
         LightloopError: a file is missing or not readable.
         RefusedError: a column that the spec names is missing or of the wrong kind.
     """
-    parts = [_describe_part(spec, part, records) for part, records in read_parts(spec, root)]
+    parts = [describe_part(spec, part, records) for part, records in read_parts(spec, root)]
     return relate(pd.concat(parts, ignore_index=True))[list(COLUMNS)]
 
 
-def _describe_part(spec: ImageSpec, part: str, records: pa.Table) -> pd.DataFrame:
+def describe_part(spec: ImageSpec, part: str, records: pa.Table) -> pd.DataFrame:
+    """The same of some records, but for how they stand to others."""
     encoded = records.column("image").to_pylist()
     pictures = list(_describe_all(encoded, spec.channels))
     table = pd.DataFrame(

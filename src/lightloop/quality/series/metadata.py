@@ -61,7 +61,7 @@ def read_metadata(spec: SeriesSpec, root: Path) -> pd.DataFrame:
         LightloopError: a file is missing or not readable.
         RefusedError: a column that the spec names is missing or of the wrong kind.
     """
-    describe = _steps if spec.problem == "forecasting" else _series
+    describe = _steps if spec.problem == "forecasting" else describe_part
     parts = [describe(spec, part, records) for part, records in read_parts(spec, root)]
     table = pd.concat(parts, ignore_index=True)
     if spec.problem == "forecasting":
@@ -100,7 +100,8 @@ def _steps(spec: SeriesSpec, part: str, records: pa.Table) -> pd.DataFrame:
     )
 
 
-def _series(spec: SeriesSpec, part: str, records: pa.Table) -> pd.DataFrame:
+def describe_part(spec: SeriesSpec, part: str, records: pa.Table) -> pd.DataFrame:
+    """The same of some series, but for how they stand to others."""
     rows = [_describe(values) for values in records.column(spec.feature)]
     table = pd.DataFrame(
         rows, columns=["length", "missing", "infinite", "minimum", "maximum", "mean", "std", "constant", "hash"]

@@ -42,12 +42,13 @@ def read_metadata(spec: TabularSpec, root: Path) -> pd.DataFrame:
         LightloopError: a file is missing or not readable.
         RefusedError: a column that the spec names is missing or of the wrong kind, or a file has no record.
     """
-    parts = [_describe(spec, part, records) for part, records in read_parts(spec, root)]
+    parts = [describe_part(spec, part, records) for part, records in read_parts(spec, root)]
     related = relate(pd.concat(parts, ignore_index=True)).astype({"missing_values": "Int64", "hash": "str"})
     return related[columns_of(spec)]
 
 
-def _describe(spec: TabularSpec, part: str, records: pa.Table) -> pd.DataFrame:
+def describe_part(spec: TabularSpec, part: str, records: pa.Table) -> pd.DataFrame:
+    """The same of some records, but for how they stand to others."""
     features = records.select(spec.features).to_pandas()
     texts = [name for name in spec.features if not pa.types.is_floating(records.schema.field(name).type)]
     return features.astype(dict.fromkeys(texts, "str")).assign(

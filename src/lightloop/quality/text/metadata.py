@@ -61,13 +61,14 @@ def read_metadata(spec: TextSpec, root: Path) -> pd.DataFrame:
         LightloopError: a file is missing or not readable.
         RefusedError: a column that the spec names is missing or of the wrong kind.
     """
-    parts = [_describe_part(spec, part, records) for part, records in read_parts(spec, root)]
+    parts = [describe_part(spec, part, records) for part, records in read_parts(spec, root)]
     related = relate(pd.concat(parts, ignore_index=True))
     groups = related.groupby("hash")["group"].transform("nunique").where(related["group"].notna())
     return related.assign(copy_groups=groups.astype("Int64"))[list(COLUMNS)]
 
 
-def _describe_part(spec: TextSpec, part: str, records: pa.Table) -> pd.DataFrame:
+def describe_part(spec: TextSpec, part: str, records: pa.Table) -> pd.DataFrame:
+    """The same of some records, but for how they stand to others."""
     texts = [None if text is None else describe_text(text) for text in records.column("text").to_pylist()]
     group = next(iter(spec.with_role("group")), None)
     table = pd.DataFrame(
