@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from lightloop import cli
+from lightloop.cli import application
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.files import read_json
 from lightloop.loop import read_pipeline
@@ -52,7 +53,7 @@ def test_help_imports_nothing_heavy():
 
 
 def test_every_stage_of_the_pipeline_is_a_command_of_its_name(repository: Project):
-    commands = [command.callback.__name__ for command in cli.app.registered_commands if command.callback]
+    commands = [command.callback.__name__ for command in application.app.registered_commands if command.callback]
     for name, stage in read_pipeline(repository).items():
         assert name in commands
         assert stage["cmd"].split()[:2] == ["lightloop", name]
@@ -94,7 +95,7 @@ def test_each_error_has_its_exit_code(monkeypatch, capsys, error: BaseException,
     def stop(**_options: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "app", stop)
+    monkeypatch.setattr(application, "app", stop)
     assert lightloop(monkeypatch) == code
     assert f"lightloop: {words}" in capsys.readouterr().err
 
@@ -103,7 +104,7 @@ def test_a_fault_of_ours_shows_its_traceback(monkeypatch):
     def stop(**_options: object) -> None:
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setattr(cli, "app", stop)
+    monkeypatch.setattr(application, "app", stop)
     with pytest.raises(ZeroDivisionError, match="a fault"):
         lightloop(monkeypatch)
 

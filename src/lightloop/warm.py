@@ -29,7 +29,7 @@ from typing import Any, NoReturn
 
 from lightloop.journal import JOURNAL, die_with_parent
 
-# The environment variable that tells a stage where its run's server listens.
+# The environment variable that tells a stage where its run's server listens; a person may set it to `off`.
 WARM = "LIGHTLOOP_WARM"
 STREAMS = (0, 1, 2)
 # What stages import late, beside their own modules.
@@ -40,12 +40,12 @@ LARGEST = 1 << 20  # bytes of a request
 
 @contextmanager
 def warm_server() -> Iterator[dict[str, str]]:
-    """A server for the stages of one run.
+    """A server for the stages of one run; none elsewhere than on Linux, nor where `LIGHTLOOP_WARM=off`.
 
     Returns:
         What the environment of the stages must say; nothing where there is no server.
     """
-    if sys.platform != "linux" or "LIGHTLOOP_TRY_WARM" not in os.environ:
+    if sys.platform != "linux" or os.environ.get(WARM) == "off":
         yield {}
         return
     # In Linux's abstract namespace: no file is left behind, however the run ends.

@@ -108,10 +108,11 @@ def test_lines_are_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_writer_that_is_not_read_from_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    go = threading.Event()
+    go, waits = threading.Event(), threading.Event()
 
     class Stuck(io.BytesIO):
         def write(self, content: Any) -> int:
+            waits.set()
             go.wait()
             return super().write(content)
 
@@ -119,6 +120,7 @@ def test_a_writer_that_is_not_read_from_holds_nobody_up(monkeypatch: pytest.Monk
     stream = Stuck()
     writer = Writer(stream)
     writer.msg(b'"first"')
+    assert waits.wait(10)
     start = time.monotonic()
     for _ in range(2 * logs.WAITING):
         writer.msg(b'"more"')

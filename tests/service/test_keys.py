@@ -9,7 +9,7 @@ import pytest
 from http_world import client_of, example
 from typer.testing import CliRunner
 
-from lightloop.cli.app import app
+from lightloop.cli.application import app
 from lightloop.errors import LightloopError, UsageError
 from lightloop.service import keys
 from lightloop.service.keys import KeyRing, add_key, read_keys, revoke_key

@@ -87,7 +87,13 @@ def test_the_same_model_is_the_same_bytes_and_completing_again_changes_nothing(w
     again = written(world.model, world.splits, tmp_path / "again")
     assert hash_files(again.bundle) == hash_files(world.bundle)
     before = verify_bundle(bundle)
-    complete_bundle(bundle, world.splits["train"], world.splits["validation"], world.model.config.seed)
+    complete_bundle(
+        bundle,
+        world.splits["train"],
+        world.splits["validation"],
+        world.model.config.seed,
+        test=world.splits["test"],
+    )
     assert verify_bundle(bundle) == before
 
 

@@ -6,6 +6,6 @@ commands in the order in which these modules are imported.
 
 from lightloop.cli import loop, stages  # isort: skip
 from lightloop.cli import registry, remote, service, monitoring, tracking, score, ci  # isort: skip
-from lightloop.cli.app import main
+from lightloop.cli.application import main
 
 __all__ = ["ci", "loop", "main", "monitoring", "registry", "remote", "score", "service", "stages", "tracking"]

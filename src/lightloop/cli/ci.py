@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lightloop.cli.app import Stage, app
+from lightloop.cli.application import Stage, app
 
 ci = typer.Typer(help="Steps of the workflows on GitHub.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(ci, name="ci")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lightloop.cli.app import Overrides, app
+from lightloop.cli.application import Overrides, app
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lightloop.cli.app import PUSH_HINT, Force, Stage, app
+from lightloop.cli.application import PUSH_HINT, Force, Stage, app
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lightloop.cli.app import app
+from lightloop.cli.application import app
 
 remote = typer.Typer(help="The DVC remote: data and bundles of releases.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(remote, name="remote")

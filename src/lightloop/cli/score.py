@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lightloop.cli.app import app
+from lightloop.cli.application import app
 
 
 @app.command()

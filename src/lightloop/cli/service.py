@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lightloop.cli.app import app
+from lightloop.cli.application import app
 from lightloop.errors import RefusedError
 
 keys = typer.Typer(help="API keys of the service.", no_args_is_help=True, rich_markup_mode=None)

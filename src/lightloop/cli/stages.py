@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lightloop.cli.app import app, fail
+from lightloop.cli.application import app, fail
 
 
 def stage(name: str, **options: Any) -> None:

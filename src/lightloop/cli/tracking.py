@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lightloop.cli.app import app
+from lightloop.cli.application import app
 
 dashboard = typer.Typer(help="W&B's workspace and report, as code.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(dashboard, name="dashboard")

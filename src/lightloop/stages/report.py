@@ -11,6 +11,7 @@ from lightloop.report.evidence_log import log_evidence
 from lightloop.report.plots import write_plots
 from lightloop.report.runs import update_runs
 from lightloop.report.site import write_site
+from lightloop.score.said import keep_page as keep_score
 
 
 def report(config: Config, project: Project) -> None:
@@ -29,5 +30,6 @@ def report(config: Config, project: Project) -> None:
         write_site(evidence, records, project, folder)
         update_runs(project, folder)
         keep_page(project, folder)
+    keep_score(project)
     write_plots(evidence, project)
     log_evidence(config, project, records)
