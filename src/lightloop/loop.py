@@ -87,7 +87,7 @@ def _reproduce(project: Project, pipeline: dict[str, Any], journal: Journal, unt
     kept = _Kept(project, pipeline)
     target = [until] if until else []
     try:
-        with warm_server() as told:
+        with warm_server(soon=not (project.root / "dvc.lock").exists()) as told:
             code = _dvc(project, "repro", "--quiet", *target, told=told).returncode
     except KeyboardInterrupt:
         interrupted = journal.failure()

@@ -34,13 +34,17 @@ WARM = "LIGHTLOOP_WARM"
 STREAMS = (0, 1, 2)
 # What stages import late, beside their own modules.
 LATE = ("captum.attr", "onnx", "onnxruntime", "pytorch_lightning", "torchmetrics")
-STAGES = ("train", "evaluate", "explain", "export", "gate", "report")
+# All but validate, which needs libraries that no other stage does.
+STAGES = ("folds", "train", "calibrate", "evaluate", "audit", "explain", "export", "compress", "gate", "report")
 LARGEST = 1 << 20  # bytes of a request
 
 
 @contextmanager
-def warm_server() -> Iterator[dict[str, str]]:
+def warm_server(*, soon: bool = False) -> Iterator[dict[str, str]]:
     """A server for the stages of one run; none elsewhere than on Linux, nor where `LIGHTLOOP_WARM=off`.
+
+    Args:
+        soon: import at once, since there is a stage to run for sure; else when the first one asks.
 
     Returns:
         What the environment of the stages must say; nothing where there is no server.
@@ -54,7 +58,7 @@ def warm_server() -> Iterator[dict[str, str]]:
         listener.bind(f"\0{name}")
         listener.listen()
         server = subprocess.Popen(
-            [sys.executable, "-m", "lightloop.warm", str(listener.fileno())],
+            [sys.executable, "-m", "lightloop.warm", str(listener.fileno()), *(["soon"] if soon else [])],
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
         )
@@ -78,6 +82,8 @@ def hand_over(words: list[str]) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
         try:
             connection.connect(f"\0{name}")
+            if words[0] not in STAGES:
+                return  # but the server knows now that there is work
             request = {"words": words, "folder": str(Path.cwd()), "environment": dict(os.environ)}
             content = json.dumps(request).encode()
             if len(content) > LARGEST:
@@ -109,10 +115,8 @@ def _end(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def serve(listener: socket.socket) -> None:
-    """Answer stages, one at a time, until killed. Returns in the fork, when it has done its work."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    warm = False
+def serve(listener: socket.socket, *, warm: bool) -> None:
+    """Answer stages, one at a time, until killed. Returns in the fork, which is the stage from then on."""
     while True:
         connection, _ = listener.accept()
         with connection:
@@ -186,7 +190,11 @@ def _become(request: dict[str, Any], streams: list[int], connection: socket.sock
 
 def main() -> None:
     die_with_parent()
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm = sys.argv[2:] == ["soon"]
+    if warm:
+        _import()
+    serve(socket.socket(fileno=int(sys.argv[1])), warm=warm)
     code = 1
     try:
         # By name, as the entry point of the command does: this module stands below what it runs.
