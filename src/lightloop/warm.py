@@ -176,7 +176,6 @@ def _become(request: dict[str, Any], streams: list[int], connection: socket.sock
     os.environ.update(request["environment"])
     del os.environ[WARM]
     sys.argv = ["lightloop", *request["words"]]
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     # The kernel kills this process when the connection is closed, by whatever ended the other one.
     place = os.dup(connection.fileno())
     fcntl.fcntl(place, fcntl.F_SETSIG, signal.SIGKILL)
@@ -190,11 +189,13 @@ def _become(request: dict[str, Any], streams: list[int], connection: socket.sock
 
 def main() -> None:
     die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C is for the stages; one that was started with it ignored has it ignored.
+    heeds = signal.signal(signal.SIGINT, signal.SIG_IGN)
     warm = sys.argv[2:] == ["soon"]
     if warm:
         _import()
     serve(socket.socket(fileno=int(sys.argv[1])), warm=warm)
+    signal.signal(signal.SIGINT, heeds)
     code = 1
     try:
         # By name, as the entry point of the command does: this module stands below what it runs.
