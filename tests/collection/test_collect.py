@@ -12,7 +12,7 @@ from registry_world import DVC_CONFIG, dvc, git
 from s3_world import bucket, put
 from tables import small_frame
 
-from lightloop.cli import app as command_line
+from lightloop.cli import application as command_line
 from lightloop.collection import collect as module
 from lightloop.collection.collect import Collection, collect
 from lightloop.collection.said import moment, said, span

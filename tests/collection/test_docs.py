@@ -8,7 +8,7 @@ import pytest
 from log_world import START, applicants, table_project, write_answers
 from registry_world import DVC_CONFIG, dvc, git
 
-from lightloop.cli import app as command_line
+from lightloop.cli import application as command_line
 from lightloop.clock import VARIABLE
 from lightloop.project import Project
 

@@ -9,7 +9,7 @@ import yaml
 from registry_world import git
 from score_world import KINDS, change, check, make_clone, remove, replace, write
 
-from lightloop.cli import app as command_line
+from lightloop.cli import application as command_line
 from lightloop.errors import UsageError
 from lightloop.project import Project
 from lightloop.score.clone import Clone
