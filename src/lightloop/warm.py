@@ -9,7 +9,6 @@ process that holds such libraries is not safe, and stages start as they always d
 
 import array
 import atexit
-import fcntl
 import gc
 import importlib
 import json
@@ -110,7 +109,8 @@ def _forward(process: int, number: int) -> None:
 def _end(code: int) -> NoReturn:
     """End with an exit code, or by the signal that a negative one stands for."""
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL) if -code not in (signal.SIGKILL, signal.SIGSTOP) else None
+        with suppress(OSError):  # SIGKILL has no handler to be taken back
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     sys.exit(code)
 
@@ -163,6 +163,8 @@ def _import() -> None:
 
 def _become(request: dict[str, Any], streams: list[int], connection: socket.socket) -> None:
     """Be the process that asked: its streams, folder, environment and words; and end with it."""
+    import fcntl  # which not every system has; this function runs on Linux alone
+
     die_with_parent()
     for place, stream in enumerate(streams):
         os.dup2(stream, place)

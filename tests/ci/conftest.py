@@ -32,7 +32,14 @@ def _at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests themselves may run in a workflow."""
     for name in ("GITHUB_ACTIONS", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_REPOSITORY", "GITHUB_SERVER_URL"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("GITHUB_API_URL", "GITHUB_TOKEN", "GH_TOKEN", "DEPLOY_TARGET", "LIGHTLOOP_DEPLOY_ROOT"):
+    for name in (
+        "GITHUB_API_URL",
+        "GITHUB_RUN_ATTEMPT",
+        "GITHUB_TOKEN",
+        "GH_TOKEN",
+        "DEPLOY_TARGET",
+        "LIGHTLOOP_DEPLOY_ROOT",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -105,6 +105,15 @@ def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch, server: Ser
     assert len(waits) == module.TRIES - 1
 
 
+def test_files_for_a_server_that_is_not_there(server: Server) -> None:
+    server.http.shutdown()
+    server.http.server_close()
+    with pytest.raises(LightloopError, match=r"GitHub can't be reached at http://127.0.0.1"):
+        asked(lambda api: api.upload(f"{server.url}/assets{{?name}}", "bundle.tar.gz", b"", "application/gzip"))
+    with pytest.raises(LightloopError, match=r"GitHub can't be reached at http://127.0.0.1"):
+        asked(lambda api: api.download("/actions/artifacts/1/zip"))
+
+
 def test_what_must_be_known_first(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="GITHUB_REPOSITORY is not set"):
         Api.of_environment()

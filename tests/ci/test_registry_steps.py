@@ -60,6 +60,18 @@ def test_what_stands_there_is_not_promoted_again(job: Project, step: Any) -> Non
     assert "Its model is v0.2.0, which stands in production already" in step.summary
 
 
+def test_a_run_that_is_run_again_has_deployed_what_its_first_attempt_promoted(
+    job: Project, step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_RUN_ATTEMPT", "2")
+    assert promote(stage="production") is not None
+    assert step.outputs == {"tag": "model#production#2", "version": "v0.2.0"}
+    assert pushed(job) == ["model#production#1", "model#production#2"]
+    git(job.root, "commit", "-q", "--allow-empty", "-m", "a later commit, which promoted nothing")
+    assert promote(stage="production") is None
+    assert step.outputs == {"tag": "", "version": ""}
+
+
 def test_what_was_rolled_back_is_not_promoted_by_a_later_commit(job: Project, step: Any) -> None:
     rollback(job)
     git(job.root, "commit", "-q", "--allow-empty", "-m", "a later commit")

@@ -1,6 +1,7 @@
 """What is rehearsed: stories, with what people would see in each of them."""
 
 import random
+import re
 import shutil
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from rehearsal.forge import BOT, PERSON, Settings
 from rehearsal.runner import Run
 from rehearsal.traffic import Outcome, ask
 from rehearsal.workflows import BRANCHES
-from rehearsal.world import DATA, World, begin
+from rehearsal.world import DATA, EXPERIMENT, World, begin
 
 # They run the project's own tests and linters, which a rehearsal is part of.
 LEFT_OUT = frozenset({"ci.yml", "nightly.yml", "security.yml"})
@@ -38,10 +39,11 @@ def refused(world: World) -> None:
 
 
 def given_back(world: World) -> None:
-    """After a first release the next one can't start: the old one serves on, and gets its stage back."""
+    """After a first release the next one can't start: the old one serves on, until a model on mended code comes."""
     first_release(world)
-    another_model(world)
+    another_model(world, epochs=28)
     bad_deployment(world)
+    after_the_mend(world, "v0.3.0")
 
 
 def drift(world: World) -> None:
@@ -74,7 +76,8 @@ def long(world: World) -> None:
         before = drifted_traffic(world)
         world.expect(cloud.names("log/predictions/day="), "the log is in S3, by day")
         bad_deployment(world)
-        recovered(world, before, "v0.2.0", merge=False)
+        after_the_mend(world, "v0.3.0")
+        recovered(world, before, "v0.3.0", merge=False)
         least(world)
 
 
@@ -104,17 +107,18 @@ def first_model(world: World) -> None:
     world.expect("Accuracy" in summary, "the page of the run has the figures")
 
 
-def merged_and_served(world: World, version: str, *, data: bool = False) -> None:
+def merged_and_served(world: World, version: str, *, retrain: bool = False) -> None:
     """Somebody merges the open pull request: what it holds is promoted, deployed, and answers.
 
     Args:
         version: that it becomes.
-        data: whether it brings new data, of which training is told too; there is nothing left to learn from them.
+        retrain: whether it brings new data or another config, of which training is told too; there is nothing left to
+            learn from them.
     """
     pull = merge_open(world)
     pulls = len(world.forge.pulls)
     runs = world.settle(f"pull request {pull.number} is merged")
-    follow = {"promote.yml", "deploy.yml"} | ({"retrain.yml"} if data else set())
+    follow = {"promote.yml", "deploy.yml"} | ({"retrain.yml"} if retrain else set())
     world.same(sorted(run.workflow for run in runs), sorted(follow), "runs that follow")
     world.same(len(world.forge.pulls), pulls, "pull requests: no further one")
     promoted(world, runs, version)
@@ -195,22 +199,29 @@ def mix_labels(path: Path) -> None:
     )
 
 
-def another_model(world: World) -> None:
+def another_model(world: World, epochs: int) -> None:
     """A longer training: another model, as good. Another seed would divide the records in favour of the champion."""
+    champion = str(world.standing()).removeprefix("model@")
     world.fetch()
-    config = world.alice / "configs" / "experiment" / "loans-fast.yaml"
-    config.write_text(config.read_text().replace("max_epochs: 25", "max_epochs: 28"))
-    world.commit("Train longer")
+    config = world.alice / "configs" / "experiment" / f"{EXPERIMENT}.yaml"
+    changed, count = re.subn(r"max_epochs: \d+", f"max_epochs: {epochs}", config.read_text())
+    assert count == 1, f"{config.name} names its epochs otherwise"
+    config.write_text(changed)
+    world.commit(f"Train {epochs} epochs")
     world.push()
     runs = world.settle("a change of the config is pushed")
     world.same([run.workflow for run in runs], ["retrain.yml"], "runs that follow")
     pull = world.forge.pulls[-1]
     world.expect(pull.state == "open" and not pull.draft, "there is a pull request")
-    world.expect("v0.1.0" in pull.body, "its text names the champion that it was compared with")
+    world.expect(champion in pull.body, "its text names the champion that it was compared with")
 
 
 def bad_deployment(world: World) -> None:
-    """A service that can't start is merged before the open pull request; the old one serves on, and is mended."""
+    """A service that can't start is merged before the open pull request: the old one serves on.
+
+    The service is mended. The version stays broken, since its tag names a commit with the code of then: promoted again
+    by a person it is given back again.
+    """
     before = str(world.standing())
     address = world.address()
     world.fetch()
@@ -221,26 +232,35 @@ def bad_deployment(world: World) -> None:
     world.push()
     merge_open(world)
     runs = world.settle("a model is merged after a service that can't start", fails=("deploy.yml",))
-    deploy = world.one(runs, "deploy.yml")
-    results = list(deploy.jobs.values())
-    world.same(results.count("failure"), 1, "jobs of deploy.yml that failed: the deployment")
-    world.same(world.standing(), before, "the stage was given back to")
-    world.same(world.address(), address, "the old service is where it was")
-    serves(world, before.removeprefix("model@"))
+    gave_back(world, runs, before, address)
     new = next(tag for tag in reversed(world.tags()) if tag.startswith("model@"))
     world.fetch()
     app.write_text(sound)
     world.commit("Mend the service")
     world.push()
-    world.settle("the service is mended")
+    world.same(world.settle("the service is mended"), [], "runs that follow")
     version = new.removeprefix("model@")
     world.do("lightloop", "promote", "--version", version)
     (tag,) = set(world.do("git", "tag", "--list").split()) - set(world.tags())
     world.push(f"refs/tags/{tag}")
-    runs = world.settle(f"a person promotes {version} again, and pushes {tag}")
+    runs = world.settle(f"a person promotes {version} all the same, and pushes {tag}", fails=("deploy.yml",))
     world.same([(run.workflow, run.event.actor) for run in runs], [("deploy.yml", PERSON)], "runs that follow")
-    world.same(world.standing(), new, "in production stands")
-    serves(world, version)
+    gave_back(world, runs, before, address)
+
+
+def gave_back(world: World, runs: list[Run], before: str, address: str) -> None:
+    """The deployment failed; what stood in production stands there again, and never stopped to serve."""
+    results = list(world.one(runs, "deploy.yml").jobs.values())
+    world.same(results.count("failure"), 1, "jobs of deploy.yml that failed: the deployment")
+    world.same(world.standing(), before, "the stage was given back to")
+    world.same(world.address(), address, "the old service is where it was")
+    serves(world, before.removeprefix("model@"))
+
+
+def after_the_mend(world: World, version: str) -> None:
+    """A model that was trained after the mend is another version, at a commit whose service starts."""
+    another_model(world, epochs=31)
+    merged_and_served(world, version, retrain=True)
 
 
 def least(world: World) -> None:
@@ -283,7 +303,7 @@ def drifted_traffic(world: World) -> Outcome:
 def recovered(world: World, before: Outcome, version: str, *, merge: bool = True) -> None:
     """The new model is merged, and answers applicants of today well."""
     if merge:
-        merged_and_served(world, version, data=True)
+        merged_and_served(world, version, retrain=True)
     outcome = ask(world.address(), 3, 300, new=0.7)
     world.say(f"    300 applicants asked, and {outcome.accuracy:.0%} of the answers were right")
     world.same(outcome.versions, frozenset({version}), "versions that answered")

@@ -78,7 +78,7 @@ class Api:
 
     def download(self, path: str) -> bytes:
         """The bytes that lie at a path below the repository's."""
-        response = self._client.get(f"/repos/{self.repository}{path}")
+        response = self._reach(self._client.build_request("GET", f"/repos/{self.repository}{path}"))
         if not response.is_success:
             self._answer(response, f"GET {path}", "actions: read")
         return response.content
@@ -104,7 +104,17 @@ class Api:
         request = self._client.build_request(
             "POST", url, params={"name": name}, content=content, headers={"Content-Type": kind}, timeout=300.0
         )
-        return self._answer(self._client.send(request), f"upload {name}", "contents: write")
+        return self._answer(self._reach(request), f"upload {name}", "contents: write")
+
+    def _reach(self, request: httpx.Request) -> httpx.Response:
+        """Ask once."""
+        try:
+            return self._client.send(request)
+        except httpx.HTTPError as error:
+            raise self._lost(error) from None
+
+    def _lost(self, error: httpx.HTTPError) -> LightloopError:
+        return LightloopError(f"GitHub can't be reached at {self._client.base_url} ({error})")
 
     def _call(self, method: str, path: str, content: Any, needs: str, query: dict[str, str | int]) -> Any:
         url = f"/repos/{self.repository}{path}"
@@ -114,7 +124,7 @@ class Api:
             except httpx.HTTPError as error:
                 # What was sent may have been done: only reading is safe to repeat, and what never arrived.
                 if attempt == TRIES or not (method == "GET" or isinstance(error, httpx.ConnectError)):
-                    raise LightloopError(f"GitHub can't be reached at {self._client.base_url} ({error})") from None
+                    raise self._lost(error) from None
                 time.sleep(2.0 ** (attempt - 2))
                 continue
             wait = _wait(response, method, attempt)

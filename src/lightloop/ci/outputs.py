@@ -15,6 +15,11 @@ def in_actions() -> bool:
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
+def run_again() -> bool:
+    """Whether a person had this run repeated: its first attempt may have come no further than half way."""
+    return os.environ.get("GITHUB_RUN_ATTEMPT", "1") != "1"
+
+
 def put(**values: str | int | bool | None) -> None:
     """Print outputs, and hand them to later steps.
 

@@ -1,7 +1,7 @@
 """`lightloop ci promote` and `give-back`: the registry's tags, written by a workflow."""
 
 from lightloop.ci.git import introduce, push
-from lightloop.ci.outputs import put, summarise, warn
+from lightloop.ci.outputs import put, run_again, summarise, warn
 from lightloop.ci.publishing import publish_release
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.project import Project
@@ -14,8 +14,8 @@ from lightloop.release.repository import dvc, git, require_commit, require_repos
 def promote(*, stage: str) -> Release | None:
     """Have the gate judge the model of the checked-out commit again; register and promote it, and push the tags.
 
-    A commit without a judged model, or with the one that stands there already, is left alone. A second run goes on
-    where the first one was broken off.
+    A commit without a judged model, or with the one that stands there already, is left alone. A run that is run again
+    goes on where its first attempt was broken off: what that one promoted is told once more, so that it is deployed.
 
     Outputs: `tag` of the stage, empty where nothing was promoted, and `version`.
 
@@ -38,6 +38,9 @@ def promote(*, stage: str) -> Release | None:
     known = releases(project)
     present = in_stage(known, stage)
     if present is not None and present.digest == judged["bundle_digest"]:
+        if run_again() and present.commit == commit:
+            fetch_judged(project)
+            return _promoted(project, present, stage)
         _nothing(f"its model is {present.version}, which stands in {stage} already")
         return None
     release = next((one for one in known if one.digest == judged["bundle_digest"]), None)
@@ -50,13 +53,16 @@ def promote(*, stage: str) -> Release | None:
     if release is None:
         release = registry.register(project)
     release = registry.promote(project, stage=stage, version=release.version)
-    tag = stage_tag(project, stage)
-    push(project.root, f"refs/tags/{release.tag}", f"refs/tags/{tag}")
+    push(project.root, f"refs/tags/{release.tag}", f"refs/tags/{stage_tag(project, stage)}")
+    return _promoted(project, release, stage, f" (before: {present.version})" if present else "")
+
+
+def _promoted(project: Project, release: Release, stage: str, before: str = "") -> Release:
+    """Say what stands in a stage, to people and to the steps that follow."""
     publish_release(project, release)
-    before = f" (before: {present.version})" if present else ""
     summarise(f"### {release.version} stands in {stage}\n\n{release.message.splitlines()[0]}{before}.")
     print(f"{release.version} stands in {stage}{before}")
-    put(tag=tag, version=release.version)
+    put(tag=stage_tag(project, stage), version=release.version)
     return release
 
 

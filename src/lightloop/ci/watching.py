@@ -1,12 +1,11 @@
 """`lightloop ci monitor` and `push-data`: what production brought, and what follows from it."""
 
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from lightloop.ci import variables
 from lightloop.ci.git import at_remote, introduce, push
-from lightloop.ci.outputs import put, summarise, warn
+from lightloop.ci.outputs import put, run_again, summarise, warn
 from lightloop.ci.training import FOLDER
 from lightloop.errors import LightloopError, UsageError
 from lightloop.monitoring.findings import Monitoring
@@ -128,7 +127,7 @@ def push_data(branch: str) -> None:
     if not branch.startswith(BRANCHES) or not source.exists():
         raise UsageError(f"there are no data to push as {branch!r}: `lightloop ci monitor` makes ci/data.bundle")
     git(project.root, "fetch", "--quiet", str(source), f"+refs/heads/{branch}:refs/heads/{branch}")
-    new = not at_remote(project.root, f"refs/heads/{branch}") or os.environ.get("GITHUB_RUN_ATTEMPT", "1") != "1"
+    new = not at_remote(project.root, f"refs/heads/{branch}") or run_again()
     if new:
         push(project.root, f"refs/heads/{branch}", force=True)
     print(

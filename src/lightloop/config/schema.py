@@ -39,6 +39,8 @@ from lightloop.config.training import (
     check_optimizer,
 )
 
+# What no stage reads before there is a bundle: how it is signed, served and watched decides nothing of the model.
+AFTER_TRAINING = frozenset({"serve", "monitor", "sign_key"})
 AnySpec = ImageSpec | TabularSpec | TextSpec | SeriesSpec
 AnyPreprocess = ImagePreprocess | TabularPreprocess | TextPreprocess | SeriesPreprocess
 

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from lightloop.config.schema import AFTER_TRAINING
 from lightloop.data.noise import NoiseInput
 from lightloop.errors import LightloopError
 from lightloop.evaluation.problem import problem_of
@@ -206,7 +207,7 @@ def describe(model: Model, graph: onnx.ModelProto, data_version: str | None) -> 
         opset=OPSET,
         libraries={name: version(name).partition("+")[0] for name in WRITERS},
         # How a model is served and watched is no property of it, and how it was made smaller stands in `compression`.
-        config=config.model_dump(mode="json", exclude={"serve", "monitor", "sign_key", "compress"}),
+        config=config.model_dump(mode="json", exclude={"compress", *AFTER_TRAINING}),
     )
 
 

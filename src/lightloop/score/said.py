@@ -50,7 +50,9 @@ def markdown() -> str:
 
 
 def keep_page(project: Project) -> None:
-    """Write the page anew after a run, which removes it with the rest of the report."""
+    """Write the page where a run removed it with the rest of the report."""
+    if (project.reports / PAGE).exists():
+        return
     try:
         write_page(project, score(project))
     except LightloopError as error:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lightloop.calibration.rules import Calibration, read_calibration
 from lightloop.config.compose import validate_config
-from lightloop.config.schema import Config
+from lightloop.config.schema import AFTER_TRAINING, Config
 from lightloop.config.search import NoEnsemble, count_members
 from lightloop.config.signature import components
 from lightloop.data.preprocessor import Preprocessor, build_preprocessor
@@ -118,7 +118,7 @@ def checkpoint_extras(config: Config, preprocessor: Preprocessor) -> dict[str, A
         name: torch.frombuffer(bytearray(content), dtype=torch.uint8) for name, content in preprocessor.files().items()
     }
     # How a model is served, watched and signed is no property of it.
-    return {CONFIG_KEY: config.model_dump(mode="json", exclude={"serve", "monitor", "sign_key"}), FILES_KEY: files}
+    return {CONFIG_KEY: config.model_dump(mode="json", exclude=set(AFTER_TRAINING)), FILES_KEY: files}
 
 
 def save_tensors(content: Mapping[str, Any], path: Path) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Literal, get_args
 
-from lightloop.config.schema import Config, NoTracking
+from lightloop.config.schema import AFTER_TRAINING, Config, NoTracking
 from lightloop.errors import UsageError
 from lightloop.project import Project
 
@@ -23,9 +23,7 @@ NOT_OF_THE_MODEL = {
     "calibration",
     "decision",
     "uncertainty",
-    "serve",
-    "monitor",
-    "sign_key",
+    *AFTER_TRAINING,
 }
 
 

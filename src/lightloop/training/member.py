@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytorch_lightning as pl
 import torch
 
-from lightloop.config.schema import Config
+from lightloop.config.schema import AFTER_TRAINING, Config
 from lightloop.config.signature import PACKAGE, components
 from lightloop.data.module import build_data
 from lightloop.data.preprocessor import Preprocessor
@@ -129,13 +129,9 @@ def train_member(
     return Member(scratch / CHECKPOINT, fitted.history, summary)
 
 
-# How a model is served, watched and signed decides nothing of its training.
-NOT_TRAINED = ("serve", "monitor", "sign_key")
-
-
 def fingerprint(config: Config, project: Project, *more: object, leave_out: Collection[str] = ()) -> str:
     """Names a training by all that decides its result: config but for groups to `leave_out`, data, code, and `more`."""
-    kept = config.model_dump(mode="json", exclude={*NOT_TRAINED, *leave_out})
+    kept = config.model_dump(mode="json", exclude={*AFTER_TRAINING, *leave_out})
     digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode())
     for file in sorted((project.root / config.data.path).rglob("*")):
         digest.update(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
