@@ -82,9 +82,11 @@ class Pool:
             answers=tuple(columns_of_answers(self.predictor, self.answers[held])),
             truth=tuple(columns_of_truth(manifest, self.train)),
         )
-        found: dict[str, Any] = {"novelty": self.novelty[held], "described": self.rows_D[held[:1000]]}
+        # As the export draws them: in the order of the pool the first ones would be of its validation split.
+        drawn = np.random.default_rng(0).permutation(held)
+        found: dict[str, Any] = {"novelty": self.novelty[held], "described": self.rows_D[drawn[:1000]]}
         if self.explained is not None:
-            sizes = self.explained.sizes_NU[held[:EXPLAINED]]
+            sizes = self.explained.sizes_NU[drawn[:EXPLAINED]]
             found["attributions"] = sizes
             names, zeros = self.explained.names, tuple(0.0 for _ in self.explained.names)
             attributed = Attributions(n=len(sizes), names=names, mean=zeros, std=zeros)

@@ -1,35 +1,43 @@
 """False alarms, power and speed of monitoring.
 
-    python benchmarks/monitor.py alarms BUNDLE [windows=400] [size=300] [seed=0]
-    python benchmarks/monitor.py power BUNDLE [windows=40] [size=300]
+    python benchmarks/monitor.py alarms BUNDLE [once|resampled|shaken|repeated] [windows=400] [size=300] [seed=0]
+    python benchmarks/monitor.py power BUNDLE [WORD] [windows=40] [size=300]
     python benchmarks/monitor.py synthetic [windows=400] [size=1000] [rows=10000]
     python benchmarks/monitor.py speed [rows=356000] [columns=100]
+    python benchmarks/monitor.py peer PYTHON [rows=356000] [columns=100]
 
 `alarms` and `power` take a bundle's own validation and test records (of the project's data): for each window they are
 divided anew into a window and the held-out records that the bundle would have kept, so that nothing is held against
-itself, and labels are known. A window counts as alarmed where any kind of finding alarms, at the default settings.
+itself, and labels are known. `resampled` windows are drawn with replacement from a third as many records, `shaken`
+ones are those with a little noise on their numbers (as `lightloop simulate` makes it), `repeated` ones have a quarter
+as many records four times. A window counts as alarmed where any kind of finding alarms, at the default settings.
 `power` changes the windows as said and counts the kinds that see it. `synthetic` draws 30 numbers and 10 categories
-without any change: the looks at inputs alone. `speed` writes a log of so many rows and columns and monitors it.
+without any change: the looks at inputs alone. `speed` writes a log of so many rows and columns and monitors it. `peer`
+holds the drift of each column, from a Parquet file to the findings, beside Evidently's (`PYTHON` is the interpreter of
+an environment with it), twice.
 """
 
+import json
+import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from _changes import CHANGES, DRAWN
 from _windows import CONFIG, NOW, ROW, Pool, logged
 from scipy.stats import beta
 
-from lightloop.data.tabular.input import TabularInput
+from lightloop.data.tabular.input import TabularInput, as_numbers
 from lightloop.monitoring import explanations, features, gaps, multivariate
 from lightloop.monitoring.monitor import Times, look
 from lightloop.monitoring.rule import decided
@@ -40,6 +48,7 @@ from lightloop.serving.attributions import Attributions as Explained
 from lightloop.serving.attributions import attributions
 from lightloop.serving.predictor import Predictor
 from lightloop.serving.profile import Profile
+from lightloop.simulation.records import alone, shaken
 
 TOLD = 20  # windows between lines
 
@@ -57,19 +66,29 @@ def known_attributions(pool: Pool) -> Callable[..., Explained | None]:
     return found
 
 
-def run(pool: Pool, windows: int, size: int, seed: int, change: Callable[..., Window] | None = None) -> Counter[str]:
+def run(
+    pool: Pool,
+    windows: int,
+    size: int,
+    seed: int,
+    *,
+    change: Callable[..., Window] | None = None,
+    traffic: str = "once",
+) -> Counter[str]:
     """How many windows are alarmed, at all ("any") and by kind."""
     explanations.attributions = known_attributions(pool)  # type: ignore[attr-defined]
     generator = np.random.default_rng(seed)
     alarmed: Counter[str] = Counter()
     for done in range(windows):
         order = generator.permutation(len(pool.table))
-        window = pool.window(np.sort(order[:size]))
+        different = {"once": size, "repeated": size // 4}.get(traffic, size // 3)
+        drawn = order[:different] if traffic in ("once", "repeated") else generator.choice(order[:different], size)
+        rows = np.sort(np.repeat(drawn, 4) if traffic == "repeated" else drawn)
+        window = shaken_window(pool, rows, generator) if traffic == "shaken" else pool.window(rows)
         if change is not None:
             window = change(pool, window, generator)
-        found = look(
-            window, [], pool.standing(np.sort(order[size:])), config=CONFIG, times=Times(Dates(), NOW)
-        ).findings
+        standing = pool.standing(np.sort(order[different:]))
+        found = look(window, [], standing, config=CONFIG, times=Times(Dates(), NOW)).findings
         kinds = {one.kind for one in found if one.alarm}
         alarmed.update(kinds)
         alarmed["any"] += bool(kinds)
@@ -78,155 +97,47 @@ def run(pool: Pool, windows: int, size: int, seed: int, change: Callable[..., Wi
     return alarmed
 
 
-def asked_again(pool: Pool, window: Window, records: pa.Table) -> Window:
-    """The same window with other records: they are answered anew, the truth stays."""
-    scored = pool.predictor.score(records)
-    return logged(
-        pool.predictor,
-        records.append_column("label", window.predictions.column("truth")),
-        scored.answers[pool.predictor.manifest.answer],
-        scored.novelty[1] if scored.novelty else np.full(len(records), np.nan),
-    )
-
-
-def _column(pool: Pool, kind: str) -> str:
-    """The feature of a kind that has the most values."""
+def shaken_window(pool: Pool, rows: np.ndarray, generator: np.random.Generator) -> Window:
+    """What the log would hold of records that differ a little from those with these numbers."""
     schema = pool.predictor.manifest.input
-    assert isinstance(schema, TabularInput)
-    names = [one.name for one in schema.features if (one.kind == "number") == (kind == "number")]
-    return max(names, key=lambda name: len(pc.unique(pool.train.column(name))))
-
-
-def _changed(pool: Pool, window: Window, name: str, values: Any) -> Window:
-    records = window.records.drop_columns([ROW])
-    place = records.column_names.index(name)
-    return asked_again(pool, window, records.set_column(place, name, values))
-
-
-def shifted(by: float) -> Callable[..., Window]:
-    def change(pool: Pool, window: Window, _: np.random.Generator) -> Window:
-        name = _column(pool, "number")
-        spread = float(np.nanstd(pool.train.column(name).to_numpy(zero_copy_only=False).astype(np.float64)))
-        values = pc.add(window.records.column(name).cast(pa.float64()), by * spread)
-        return _changed(pool, window, name, values)
-
-    return change
-
-
-def missing(share: float) -> Callable[..., Window]:
-    def change(pool: Pool, window: Window, generator: np.random.Generator) -> Window:
-        name = _column(pool, "number")
-        values = window.records.column(name).cast(pa.float64())
-        gone = pa.array(generator.random(len(values)) < share)
-        return _changed(pool, window, name, pc.if_else(gone, pa.scalar(None, pa.float64()), values))
-
-    return change
-
-
-def category(share: float, value: str | None) -> Callable[..., Window]:
-    """So many records get another category: the frequent one, or one that is unseen."""
-
-    def change(pool: Pool, window: Window, generator: np.random.Generator) -> Window:
-        name = _column(pool, "category")
-        values = window.records.column(name).cast(pa.string())
-        counts = pool.train.column(name).cast(pa.string()).drop_null().value_counts().to_pylist()
-        frequent = sorted(counts, key=lambda one: -one["counts"])
-        taken = value or frequent[1]["values"]
-        return _changed(pool, window, name, pc.if_else(pa.array(generator.random(len(values)) < share), taken, values))
-
-    return change
-
-
-def alone(pool: Pool, window: Window, generator: np.random.Generator) -> Window:
-    """Every column is shuffled by itself: each is as it was, and they no longer go together."""
-    records = window.records.drop_columns([ROW])
-    shuffled = {name: records.column(name).take(generator.permutation(len(records))) for name in records.column_names}
-    return asked_again(pool, window, pa.table(shuffled))
-
-
-def relabelled(share: float) -> Callable[..., Window]:
-    """Concept drift: so many truths are another class, whatever the record."""
-
-    def change(pool: Pool, window: Window, generator: np.random.Generator) -> Window:
-        classes = pool.predictor.classes
-        truth = window.predictions.column("truth")
-        codes = pc.index_in(truth, pa.array(classes)).to_numpy()
-        moved = np.where(
-            generator.random(len(codes)) < share,
-            (codes + generator.integers(1, len(classes), len(codes))) % len(classes),
-            codes,
-        )
-        place = window.predictions.column_names.index("truth")
-        told = window.predictions.set_column(place, "truth", pa.array(classes).take(pa.array(moved)))
-        return replace(window, predictions=told)
-
-    return change
-
-
-def doubtful(by: float, *, labelled: bool) -> Callable[..., Window]:
-    """Covariate shift towards records that the bundle is unsure of: drawn anew by how unsure, with or without truth."""
-
-    def change(_: Pool, window: Window, generator: np.random.Generator) -> Window:
-        sure = window.predictions.column("probability").to_numpy().astype(np.float64)
-        weights = np.exp(-by * (sure - sure.mean()) / max(float(sure.std()), 1e-9))
-        rows = pa.array(np.sort(generator.choice(len(sure), len(sure), p=weights / weights.sum())))
-        predictions = window.predictions.take(rows)
-        if not labelled:
-            place = predictions.column_names.index("truth")
-            predictions = predictions.set_column(place, "truth", pa.nulls(len(rows), pa.string()))
-        return replace(window, predictions=predictions, records=window.records.take(rows))
-
-    return change
-
-
-def other_shares(times: float) -> Callable[..., Window]:
-    """Label shift: records of the rarest class are so many times as likely."""
-
-    def change(pool: Pool, window: Window, generator: np.random.Generator) -> Window:
-        codes = pc.index_in(window.predictions.column("truth"), pa.array(pool.predictor.classes)).to_numpy()
-        rarest = np.bincount(codes, minlength=len(pool.predictor.classes)).argmin()
-        weights = np.where(codes == rarest, times, 1.0)
-        rows = pa.array(np.sort(generator.choice(len(codes), len(codes), p=weights / weights.sum())))
-        return replace(window, predictions=window.predictions.take(rows), records=window.records.take(rows))
-
-    return change
-
-
-CHANGES: Mapping[str, Callable[..., Window]] = {
-    "mean of a feature +0.25 sd": shifted(0.25),
-    "mean of a feature +0.5 sd": shifted(0.5),
-    "5 % of a feature missing": missing(0.05),
-    "10 % of a feature missing": missing(0.1),
-    "category: 10 % of records change": category(0.1, None),
-    "category: 20 % of records change": category(0.2, None),
-    "2 % unseen category": category(0.02, "never seen"),
-    "columns no longer go together": alone,
-    "concept: 10 % of labels change": relabelled(0.1),
-    "concept: 20 % of labels change": relabelled(0.2),
-    "unsure records, labels known": doubtful(0.5, labelled=True),
-    "unsure records, no labels": doubtful(0.5, labelled=False),
-    "very unsure records, no labels": doubtful(1.0, labelled=False),
-    "labels: the rarest class twice as likely": other_shares(2.0),
-    "labels: the rarest class four times as likely": other_shares(4.0),
-}
+    assert isinstance(schema, TabularInput), "only records of tables are shaken"
+    frame = pool.table.select([one.name for one in schema.features]).to_pandas()
+    numbers = [one.name for one in schema.features if one.kind == "number"]
+    drawn = pa.Table.from_pandas(shaken(frame, rows, alone(frame, numbers), generator), preserve_index=False)
+    drawn = drawn.append_column("label", pool.table.column("label").take(rows))
+    scored = pool.predictor.score(drawn)
+    novelty = scored.novelty[1] if scored.novelty else np.full(len(drawn), np.nan)
+    return logged(pool.predictor, drawn, scored.answers[pool.predictor.manifest.answer], novelty, rows)
 
 
 def alarms(
-    folder: str, *, windows: int = 400, size: int = 300, seed: int = 0, suite: int = 0, explain: int = 1
+    folder: str,
+    traffic: str = "once",
+    *,
+    windows: int = 400,
+    size: int = 300,
+    seed: int = 0,
+    suite: int = 0,
+    explain: int = 1,
 ) -> None:
-    """False alarms of all kinds together; with `suite=1` also of the suite, which takes seconds a window."""
+    """False alarms of all kinds together, of records that come once, or again as said above.
+
+    With `suite=1` also of the suite, which takes seconds a window.
+    """
     pool = Pool.of(Path(folder), explain=bool(explain), suite=bool(suite))
-    began = time.perf_counter()
-    found = run(pool, windows, size, seed)
-    seconds = (time.perf_counter() - began) / windows
-    _row(f"{pool.predictor.manifest.name}, {size} records", found, windows, f"{seconds:.2f} s a window")
+    began = time.process_time()
+    found = run(pool, windows, size, seed, traffic=traffic)
+    seconds = (time.process_time() - began) / windows
+    name = f"{pool.predictor.manifest.name}, {size} records, {traffic}"
+    _row(name, found, windows, f"; {seconds:.2f} s of processor time a window")
 
 
-def power(folder: str, windows: int = 40, size: int = 300, explain: int = 1) -> None:
-    """How often a change is seen, and by which kinds."""
+def power(folder: str, only: str = "", windows: int = 40, size: int = 300, explain: int = 1) -> None:
+    """How often a change is seen, and by which kinds; of all changes, or of those with a word in their name."""
     pool = Pool.of(Path(folder), explain=bool(explain), suite=False)
-    for name, change in CHANGES.items():
-        _row(name, run(pool, windows, size, 1, change), windows)
+    for name, change in {**CHANGES, **DRAWN}.items():
+        if only in name:
+            _row(name, run(pool, windows, size, 1, change=change), windows)
 
 
 def synthetic(windows: int = 400, size: int = 1000, rows: int = 10_000, together: int = 1) -> None:
@@ -285,17 +196,62 @@ def speed(rows: int = 356_000, columns: int = 100) -> None:
         standing = wide_bundle(Path(folder) / "bundle", columns)
         write_wide(Path(folder) / "log", standing, rows, columns, days=7, end=NOW)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         window = read_window(str(Path(folder) / "log"), None, NOW - timedelta(days=7), NOW)
         read = time.perf_counter()
         found = look(window, [], standing, config=CONFIG, times=Times(Dates(), NOW)).findings
-        ended = time.perf_counter()
+        ended, worked = time.perf_counter(), time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     alarmed = dict(Counter(one.kind for one in found if one.alarm))
     print(
-        f"{len(window.predictions)} rows, {columns} columns: {ended - began:.1f} s, {read - began:.1f} s of it reading"
+        f"{len(window.predictions)} rows, {columns} columns: {ended - began:.1f} s, {read - began:.1f} s to read; "
+        f"{worked:.1f} s of processor time"
     )
     print(f"peak {peak / 1e6:.2f} GB ({before / 1e6:.2f} GB before); {len(found)} findings, alarms: {alarmed}")
+
+
+def peer(python: str, rows: int = 356_000, columns: int = 100) -> None:
+    """The same columns by our looks at each column, and by Evidently's preset; each with one thread."""
+    from _wide import wide_table  # which loads torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        files = [str(Path(folder) / name) for name in ("reference.parquet", "current.parquet")]
+        for seed, (path, count) in enumerate(zip(files, (10_000, rows), strict=True)):
+            pq.write_table(wide_table(np.random.default_rng(seed), count, columns), path)
+        for _ in range(2):
+            ours, theirs = _columns_alone(*files), _by_evidently(python, *files)
+            for name, one in (("ours", ours), ("Evidently", theirs)):
+                print(f"{name}: {one['seconds']:.1f} s, {one['cpu']:.1f} s of processor time, drifted {one['drifted']}")
+            print(f"Evidently takes {theirs['cpu'] / ours['cpu']:.1f} times our processor time", flush=True)
+
+
+def _columns_alone(reference: str, current: str) -> dict[str, float]:
+    """Profile of the reference and looks at each column. The profile is the bundle's, but here it counts too."""
+    began, cpu = time.perf_counter(), time.process_time()
+    then, now = (_values(pq.read_table(path)) for path in (reference, current))
+    profile = Profile(
+        n=len(next(iter(then.values()))), features=tuple(column_of(name, values) for name, values in then.items())
+    )
+    found = decided([*features.look(now, profile, CONFIG), *gaps.look(now, profile, CONFIG)], CONFIG.level)
+    drifted = sum(one.alarm for one in found if one.kind == "feature_drift") / len(now)
+    return {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "drifted": drifted}
+
+
+def _values(table: pa.Table) -> dict[str, Any]:
+    return {
+        name: as_numbers(table.column(name), name) if pa.types.is_floating(table.schema.field(name).type)
+        else table.column(name)
+        for name in table.column_names
+    }  # fmt: skip
+
+
+def _by_evidently(python: str, reference: str, current: str) -> dict[str, float]:
+    script = Path(__file__).parent / "peers" / "evidently_drift.py"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DO_NOT_TRACK": "1"}
+    words = [python, "-W", "ignore", str(script), reference, current]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return measured
 
 
 def main() -> None:
@@ -303,7 +259,7 @@ def main() -> None:
     what, *words = sys.argv[1:] or ["alarms"]
     given = [word for word in words if "=" not in word]
     named = {key: int(value) for key, _, value in (word.partition("=") for word in words if "=" in word)}
-    {"alarms": alarms, "power": power, "synthetic": synthetic, "speed": speed}[what](*given, **named)
+    {"alarms": alarms, "power": power, "synthetic": synthetic, "speed": speed, "peer": peer}[what](*given, **named)
 
 
 if __name__ == "__main__":

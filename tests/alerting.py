@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from lightloop.monitoring.findings import Act, Finding, Monitoring, WindowFindings
+from lightloop.config.monitoring import Act
+from lightloop.monitoring.findings import Finding, Monitoring, WindowFindings
 
 
 @dataclass

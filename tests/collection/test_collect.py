@@ -15,7 +15,7 @@ from tables import small_frame
 from lightloop.cli import application as command_line
 from lightloop.collection import collect as module
 from lightloop.collection.collect import Collection, collect
-from lightloop.collection.said import moment, said, span
+from lightloop.collection.said import said
 from lightloop.data.collected import collected_path
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.project import Project
@@ -135,11 +135,3 @@ def test_log_and_feedback_may_lie_in_s3(project: Project, monkeypatch: pytest.Mo
         shutil.rmtree(here)
         found = run(project, log=f"{address}/production/log", feedback=f"{address}/production/feedback")
     assert (found.labelled, sum(found.added.values())) == (40, 40)
-
-
-@pytest.mark.parametrize("typed", ["", "30", "d", "0d", "-1d", "1w"])
-def test_a_length_of_time_is_checked(typed: str) -> None:
-    with pytest.raises(UsageError, match="is no length of time: say such as 30d"):
-        span(typed)
-    with pytest.raises(UsageError, match="is no moment"):
-        moment("yesterday")

@@ -8,12 +8,13 @@ import pytest
 from log_world import table_project
 from tables import SMALL_COLUMNS, small_frame
 
-from lightloop.collection.sides import chosen_sides, content_keys, side_of
+from lightloop.collection.sides import chosen_sides, side_of
 from lightloop.data.collected import collected_path, read_keys
 from lightloop.data.records import read_records
 from lightloop.data.splits import read_splits
 from lightloop.data.unlabelled import read_unlabelled
 from lightloop.errors import LightloopError
+from lightloop.monitoring.content import content_keys
 from lightloop.project import Project
 
 

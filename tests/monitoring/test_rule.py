@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from lightloop.config.monitoring import MonitorConfig, Rule
-from lightloop.monitoring.findings import Finding, Kind, WindowFindings
+from lightloop.config.monitoring import Kind, MonitorConfig, Rule
+from lightloop.monitoring.findings import Finding, WindowFindings
 from lightloop.monitoring.rule import decided, judged
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

@@ -39,7 +39,7 @@ def set_aside(project: Project, spec: AnySpec, before: pa.Table | None, new: pa.
         _, whole = _refusals(project, spec, before, rest)
     if whole:
         raise RefusedError(
-            f"with the {len(new)} new records the data check would fail ({'; '.join(whole)}): nothing was collected; "
+            f"with the {len(new)} new records the data check would fail ({'; '.join(whole)}): nothing was added; "
             f"mend the data, or configs/expectations/{spec.expectations}.json"
         )
     return refused

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from lightloop import clock
 from lightloop.collection.candidates import OUR_NAMES, candidates, labelled_rows, refuse_redacted
 from lightloop.collection.checked import joined, set_aside
-from lightloop.collection.sides import Keys, chosen_sides, content_keys
+from lightloop.collection.sides import chosen_sides
 from lightloop.config.compose import compose_config, read_params
 from lightloop.config.schema import AnySpec, Config
 from lightloop.config.series import SeriesSpec
@@ -25,6 +25,8 @@ from lightloop.data.splits import read_splits
 from lightloop.deploy.released import settings_of
 from lightloop.errors import LightloopError, UsageError
 from lightloop.files import replacing
+from lightloop.monitoring.content import Keys, content_keys
+from lightloop.monitoring.settings import inside
 from lightloop.monitoring.window import Window, read_window
 from lightloop.project import Project
 from lightloop.release.repository import dvc
@@ -130,12 +132,7 @@ def _folders(project: Project, spec: AnySpec, log: str | None, feedback: str | N
     if told is None:
         raise UsageError("serve.feedback is null, so that no labels come: set it to a folder")
     refuse_redacted(spec, settings.log.redact)
-    return _inside(project, folder), _inside(project, told)
-
-
-def _inside(project: Project, folder: str) -> str:
-    """A folder of the config is relative to the project; an address stays as it is."""
-    return folder if "://" in folder else str(project.root / folder)
+    return inside(project, folder), inside(project, told)
 
 
 class _Counts(NamedTuple):
@@ -173,7 +170,7 @@ def _unknown(project: Project, config: Config, fresh: pa.Table) -> pa.Table:
     if not len(fresh):
         return fresh.append_column(SPLIT, pa.array([], pa.string()))
     keys_N, labels_N = content_keys(fresh, spec.features), content_keys(fresh, [spec.target])
-    sides, seen = _known(project, spec, config.seed)
+    sides, seen = known_contents(project, spec, config.seed)
     share = compose_config(project).monitor.collect.test_share
     chosen = chosen_sides(fresh, spec, share, keys_N, sides)
     # The latest of those that were asked again counts: what was true of it then is the newest truth.
@@ -182,8 +179,10 @@ def _unknown(project: Project, config: Config, fresh: pa.Table) -> pa.Table:
     return fresh.append_column(SPLIT, pa.array(chosen, pa.string())).take(pa.array(rows, pa.int64()))
 
 
-def _known(project: Project, spec: AnySpec, seed: int) -> tuple[dict[int, Side], set[tuple[int, int]]]:
-    """The side of each content that the data set holds, and which contents it holds under which labels."""
+def known_contents(project: Project, spec: AnySpec, seed: int) -> tuple[dict[int, Side], set[tuple[int, int]]]:
+    """The side of each content that the data set holds, and which contents it holds under which labels; both as numbers
+    of `monitoring.content.content_keys`.
+    """
     sides: dict[int, Side] = {}
     seen: set[tuple[int, int]] = set()
     names = [OUR_NAMES.get(spec.modality, name) for name in spec.features]

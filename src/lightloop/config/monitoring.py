@@ -1,6 +1,6 @@
 """Monitoring: `configs/monitor/`. Read by `lightloop monitor`, by no stage."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -9,7 +9,7 @@ from lightloop.config.base import Count, Frozen
 from lightloop.config.collect import CollectConfig
 
 Share = Annotated[float, Field(ge=0, le=1)]
-# As in `monitoring.findings`, in the order of the report. Half of them are tests, and share the false alarms.
+# In the order of the report. Those of them that are tests share the false alarms.
 Kind = Literal[
     "schema",
     "suite",
@@ -28,6 +28,7 @@ Kind = Literal[
     "volume",
     "staleness",
 ]
+Act = Literal["nothing", "issue", "retrain", "rollback"]
 TESTED: tuple[Kind, ...] = (
     "suite",
     "feature_drift",
@@ -57,7 +58,7 @@ class Rule(Frozen):
     kinds: tuple[Kind, ...]
     windows: Count = 1
     of: Count = 1
-    act: Literal["nothing", "issue", "retrain", "rollback"] = "issue"
+    act: Act = "issue"
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -153,28 +154,8 @@ class MonitorConfig(Frozen):
             of=3,
             act="retrain",
         ),
-        Rule(
-            kinds=(
-                "schema",
-                "suite",
-                "feature_drift",
-                "multivariate_drift",
-                "prediction_drift",
-                "label_drift",
-                "explanation_drift",
-                "performance",
-                "estimated_performance",
-                "calibration",
-                "missing",
-                "unseen",
-                "latency",
-                "errors",
-                "volume",
-                "staleness",
-            ),
-        ),
+        Rule(kinds=get_args(Kind)),
     )
-
     alerts: AlertsConfig = AlertsConfig()
     objectives: ObjectivesConfig = ObjectivesConfig()
     collect: CollectConfig = CollectConfig()

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightloop.config.monitoring import Kind
 from lightloop.monitoring.against import Against
 from lightloop.monitoring.answered import Answered
 from lightloop.monitoring.comparing import Compared, counts_differ, numbers_differ, share_differs
-from lightloop.monitoring.findings import Finding, Kind
+from lightloop.monitoring.findings import Finding
 
 
 def look(now: Answered, against: Against) -> list[Finding]:

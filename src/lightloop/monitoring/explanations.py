@@ -78,6 +78,7 @@ def compare(now_NU: NDArray[np.float64], held_MU: NDArray[np.float64], seed: int
 
 def _moved(now_RN: NDArray[np.bool_], sizes_NU: NDArray[np.float64]) -> NDArray[np.float64]:
     """Half the sum of the differences of the parts' shares (R,), for each way to divide the records."""
-    now_RU, then_RU = now_RN @ sizes_NU, (~now_RN) @ sizes_NU
+    now_RU = now_RN.astype(np.float64) @ sizes_NU  # as numbers, which are multiplied many times faster than flags
+    then_RU = sizes_NU.sum(0) - now_RU
     sums = [np.maximum(one.sum(1, keepdims=True), 1e-300) for one in (now_RU, then_RU)]
     return np.asarray(np.abs(now_RU / sums[0] - then_RU / sums[1]).sum(1) / 2)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.special import rel_entr
 
 from lightloop.config.monitoring import MonitorConfig
 from lightloop.monitoring.comparing import counts_differ
@@ -132,7 +133,7 @@ def _psi(now: NDArray[np.float64], then: NDArray[np.float64]) -> float:
 
 def _jensen_shannon(now: NDArray[np.float64], then: NDArray[np.float64]) -> float:
     middle = (now + then) / 2
-    divergence = (stats.entropy(now, middle, base=2) + stats.entropy(then, middle, base=2)) / 2
+    divergence = float((rel_entr(now, middle) + rel_entr(then, middle)).sum()) / (2 * np.log(2))
     return float(np.sqrt(max(0.0, divergence)))
 
 

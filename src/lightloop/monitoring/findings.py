@@ -5,25 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Kind = Literal[
-    "schema",
-    "suite",
-    "feature_drift",
-    "multivariate_drift",
-    "prediction_drift",
-    "label_drift",
-    "explanation_drift",
-    "performance",
-    "estimated_performance",
-    "calibration",
-    "missing",
-    "unseen",
-    "latency",
-    "errors",
-    "volume",
-    "staleness",
-]
-Act = Literal["nothing", "issue", "retrain", "rollback"]
+from lightloop.config.monitoring import Act, Kind
 
 
 class Form(BaseModel):

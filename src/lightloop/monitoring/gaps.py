@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lightloop.config.monitoring import MonitorConfig
+from lightloop.config.monitoring import Kind, MonitorConfig
 from lightloop.monitoring.comparing import share_differs
-from lightloop.monitoring.findings import Finding, Kind
+from lightloop.monitoring.findings import Finding
 from lightloop.serving.described import Values
 from lightloop.serving.profile import Column, Profile
 

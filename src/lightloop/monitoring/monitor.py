@@ -20,8 +20,9 @@ from lightloop.monitoring.distributions import distributions
 from lightloop.monitoring.findings import Finding, Monitoring, WindowFindings
 from lightloop.monitoring.objectives import objectives, with_objectives
 from lightloop.monitoring.page import write_page
+from lightloop.monitoring.repeats import once
 from lightloop.monitoring.rule import decided, judged
-from lightloop.monitoring.settings import log_settings, read_settings
+from lightloop.monitoring.settings import inside, log_settings, read_settings
 from lightloop.monitoring.staleness import Dates, dates_of
 from lightloop.monitoring.standing import Standing, read_standing
 from lightloop.monitoring.window import Window, read_window
@@ -116,8 +117,10 @@ def look(
         times: of releases, and now.
         withheld: columns whose values the log does not keep.
     """
-    own = of_release(window, standing.predictor.digest)
-    candidates: list[Finding] = []
+    answered = of_release(window, standing.predictor.digest)
+    single = once(answered, standing, withheld)
+    own, repeats = single.window, single.finding(config.fewest)
+    candidates: list[Finding] = [repeats] if repeats else []
     if standing.lacks:
         candidates.append(Finding(kind="schema", name="profile", alarm=False, sentence=f"{standing.lacks}."))
     elif len(own.predictions) >= config.fewest:
@@ -131,8 +134,9 @@ def look(
         dates=times.dates,
         now=min(times.now, window.end),
         version=standing.version,
+        whole=answered,
     )
-    labelled = pc.or_(own.predictions.column("truth").is_valid(), own.predictions.column("truth_values").is_valid())
+    labelled = pc.or_(*(answered.predictions.column(name).is_valid() for name in ("truth", "truth_values")))
     versions = Counter(window.predictions.column("version").to_pylist())
     return WindowFindings(
         start=window.start,
@@ -163,12 +167,7 @@ def folders(project: Project, log: str | None, feedback: str | None) -> tuple[st
     folder, labels = log or settings.folder, feedback or told
     if folder is None:
         raise UsageError("serve.log.folder is null, so that the service keeps no log: set it, or name one with --log")
-    return _inside(project, folder), _inside(project, labels) if labels else None
-
-
-def _inside(project: Project, folder: str) -> str:
-    """A folder of the config is relative to the project; an address stays as it is."""
-    return folder if "://" in folder else str(project.root / folder)
+    return inside(project, folder), inside(project, labels) if labels else None
 
 
 def write_monitoring(project: Project, monitoring: Monitoring) -> Path:

@@ -21,6 +21,7 @@ def look(
     dates: Dates,
     now: datetime,
     version: str | None = None,
+    whole: Window | None = None,
 ) -> list[Finding]:
     """Everything but the inputs.
 
@@ -32,6 +33,7 @@ def look(
         dates: of the registry.
         now: the time of monitoring, with a zone.
         version: in production: its requests are looked at; None: all.
+        whole: the window with its copies, for what is counted; default: `window`.
 
     Returns:
         Candidates: `p_value` is of the test alone, and `alarm` says that the limit is passed. Where there is a p-value,
@@ -46,6 +48,6 @@ def look(
         *calibration.look(found, against),
         *slices.look(found, against),
         *explained,
-        *operations.look(window, before, against.config, version),
+        *operations.look(whole or window, before, against.config, version),
         *staleness.look(window, dates, against.config, now),
     ]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from lightloop.config.monitoring import Act
 from lightloop.files import replacing, write_json
 from lightloop.monitoring.alerts.message import DOES
-from lightloop.monitoring.findings import Act, Distribution, Finding, Monitoring, WindowFindings
+from lightloop.monitoring.findings import Distribution, Finding, Monitoring, WindowFindings
 from lightloop.monitoring.rule import WORDS
 from lightloop.project import Project
 from lightloop.report.charts import MODEL, SECOND, Chart, Series, Spec, lines, make_chart

@@ -8,8 +8,8 @@ from itertools import groupby
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from lightloop.config.monitoring import MonitorConfig, Rule
-from lightloop.monitoring.findings import Act, Finding, WindowFindings
+from lightloop.config.monitoring import Act, MonitorConfig, Rule
+from lightloop.monitoring.findings import Finding, WindowFindings
 
 STRENGTH: tuple[Act, ...] = ("nothing", "issue", "retrain", "rollback")
 WORDS = {

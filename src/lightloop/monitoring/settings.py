@@ -49,6 +49,11 @@ def log_settings(project: Project) -> tuple[LogConfig, str | None]:
     return settings.log, settings.feedback
 
 
+def inside(project: Project, folder: str) -> str:
+    """A folder of the config is relative to the project; an address stays as it is."""
+    return folder if "://" in folder else str(project.root / folder)
+
+
 def _written(project: Project, group: str) -> dict[str, Any]:
     path = project.configs / group / "default.yaml"
     try:

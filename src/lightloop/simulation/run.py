@@ -110,7 +110,7 @@ class _Run:
         try:
             for day in range(self.plan.days):
                 self._day(day, stream, clients)
-                if self.recovered_at is not None and day - self.recovered_at[0] >= self.plan.after - 1:
+                if self._is_last(day):
                     break
         finally:
             clients.close()
@@ -151,8 +151,13 @@ class _Run:
         if found.act != "nothing":
             self.first_alarm = day if self.first_alarm is None else self.first_alarm
             self._tell("alarm", f"{found.act}: {_short(found.reasons or alarms)}")
-        if found.act == "retrain" and day + 1 < self.plan.days:
+        if found.act == "retrain" and not self._is_last(day):
             self._retrain(day, drift)
+
+    def _is_last(self, day: int) -> bool:
+        """Whether the simulation ends after a day: the planned ones are over, or the recovery was seen enough."""
+        seen = 0 if self.recovered_at is None else day - self.recovered_at[0] + 1
+        return day + 1 >= self.plan.days or seen >= self.plan.after
 
     def _is_back(self, accuracy: float | None) -> bool:
         """Whether an accuracy is nearer to that before the drift than to that of the worst day with it."""

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightloop.monitoring.findings import Act, Finding, Monitoring
+from lightloop.config.monitoring import Act
+from lightloop.monitoring.findings import Finding, Monitoring
 
 MOST = 12  # findings in a message; all are on the page
 DOES: dict[Act, str] = {

@@ -113,9 +113,9 @@ def _tell(name: Name, make: Callable[[], Channel], message: Message, memory: "_M
     return Told(channel=name, done=done or "same", sentence=f"alert by {name}: {words[done]}")
 
 
-def _channel(name: Name, project: Project, config: Config, model: str, given: Mapping[str, str]) -> Channel:
+def _channel(channel: Name, project: Project, config: Config, model: str, given: Mapping[str, str]) -> Channel:
     settings = config.monitor.alerts
-    match name:
+    match channel:
         case "github":
             return GitHubIssue(
                 given["GITHUB_TOKEN"],
