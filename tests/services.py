@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import onnx
 import psutil
@@ -22,6 +24,7 @@ from registry_world import dvc, git, make_model, verdict, write_random_bundle
 from lightloop.config.serve import ServeConfig
 from lightloop.deploy.process import Start, prepare, words
 from lightloop.project import Project
+from lightloop.release.registry import promote, register
 from lightloop.service.processes.control import ask
 from lightloop.service.processes.listening import address_of, bind
 from lightloop.service.processes.state import Health, Served, ServiceFolder
@@ -172,3 +175,30 @@ def write_failing_bundle(folder: Path) -> None:
     onnx.checker.check_model(model)
     onnx.save(model, folder / GRAPH)
     (folder / HASHES).write_text(json.dumps(hash_files(folder)))
+
+
+def version_at(address: str) -> str:
+    """Which release answers."""
+    return str(httpx.post(f"{address}/v1/predict", json=image_record(), timeout=30).json()["model_version"])
+
+
+def later() -> None:
+    """Let the clock go on to another second: two tags of the same can't be told apart."""
+    now = int(time.time())
+    while int(time.time()) == now:
+        time.sleep(0.01)
+
+
+def release_failing_bundle(world: Project) -> None:
+    """v0.3.0 in production; without golden records, so that nothing shows before it is used."""
+    shutil.rmtree(world.root / "source")
+    write_failing_bundle(world.root / "source")
+    (world.root / "verdict.json").write_text(
+        json.dumps(verdict(verify_bundle(world.root / "source"), champion={"version": "v0.1.0"}))
+    )
+    git(world.root, "add", "-A", "source", "verdict.json")
+    git(world.root, "commit", "-qm", "fails when used")
+    dvc(world.root, "repro", "--quiet")
+    register(world, commit=True)
+    later()
+    promote(world, stage="production", version="v0.3.0", force=True)

@@ -45,7 +45,7 @@ def run_loop(overrides: Sequence[str], *, until: str | None = None) -> None:
 
     write_champion(project)
     journal = Journal.start(project)
-    _reproduce(project, pipeline, journal, until)
+    _reproduce(project, pipeline, journal, until, modality=config.data.modality)
     if until is None:
         from lightloop.monitoring.page import keep_page
         from lightloop.report.runs import update_runs
@@ -82,12 +82,14 @@ def pull_data(project: Project, path: str) -> None:
         )
 
 
-def _reproduce(project: Project, pipeline: dict[str, Any], journal: Journal, until: str | None) -> None:
+def _reproduce(
+    project: Project, pipeline: dict[str, Any], journal: Journal, until: str | None, *, modality: str
+) -> None:
     """Let DVC run what is not up to date; when a stage fails, put back what stood there before."""
     kept = _Kept(project, pipeline)
     target = [until] if until else []
     try:
-        with warm_server(soon=not (project.root / "dvc.lock").exists()) as told:
+        with warm_server(soon=not (project.root / "dvc.lock").exists(), modality=modality) as told:
             code = _dvc(project, "repro", "--quiet", *target, told=told).returncode
     except KeyboardInterrupt:
         interrupted = journal.failure()

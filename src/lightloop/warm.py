@@ -32,18 +32,21 @@ from lightloop.journal import JOURNAL, die_with_parent
 WARM = "LIGHTLOOP_WARM"
 STREAMS = (0, 1, 2)
 # What stages import late, beside their own modules.
-LATE = ("captum.attr", "onnx", "onnxruntime", "pytorch_lightning", "torchmetrics")
+LATE = ("captum.attr", "onnx", "onnxruntime", "onnxscript", "pytorch_lightning", "torch.export", "torchmetrics")
+# What each needs of its modality: scikit-learn's converters and the like, half a second in every stage.
+OF_MODALITY = ("lightloop.data.{}.preprocessor", "lightloop.data.{}.module")
 # All but validate, which needs libraries that no other stage does.
 STAGES = ("folds", "train", "calibrate", "evaluate", "audit", "explain", "export", "compress", "gate", "report")
 LARGEST = 1 << 20  # bytes of a request
 
 
 @contextmanager
-def warm_server(*, soon: bool = False) -> Iterator[dict[str, str]]:
+def warm_server(*, soon: bool = False, modality: str | None = None) -> Iterator[dict[str, str]]:
     """A server for the stages of one run; none elsewhere than on Linux, nor where `LIGHTLOOP_WARM=off`.
 
     Args:
         soon: import at once, since there is a stage to run for sure; else when the first one asks.
+        modality: of the data, whose modules are imported too.
 
     Returns:
         What the environment of the stages must say; nothing where there is no server.
@@ -57,7 +60,14 @@ def warm_server(*, soon: bool = False) -> Iterator[dict[str, str]]:
         listener.bind(f"\0{name}")
         listener.listen()
         server = subprocess.Popen(
-            [sys.executable, "-m", "lightloop.warm", str(listener.fileno()), *(["soon"] if soon else [])],
+            [
+                sys.executable,
+                "-m",
+                "lightloop.warm",
+                str(listener.fileno()),
+                "soon" if soon else "late",
+                modality or "",
+            ],
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
         )
@@ -115,7 +125,7 @@ def _end(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def serve(listener: socket.socket, *, warm: bool) -> None:
+def serve(listener: socket.socket, modality: str, *, warm: bool) -> None:
     """Answer stages, one at a time, until killed. Returns in the fork, which is the stage from then on."""
     while True:
         connection, _ = listener.accept()
@@ -125,7 +135,7 @@ def serve(listener: socket.socket, *, warm: bool) -> None:
             if not warm:
                 # The first one does its work itself, meanwhile.
                 connection.close()
-                _import()
+                _import(modality)
                 warm = True
                 continue
             content, streams, _, _ = socket.recv_fds(connection, LARGEST, len(STREAMS))
@@ -152,8 +162,9 @@ def _is_ours(connection: socket.socket) -> bool:
     return credentials[1] == os.getuid()
 
 
-def _import() -> None:
-    for name in (*(f"lightloop.stages.{stage}" for stage in STAGES), *LATE):
+def _import(modality: str) -> None:
+    own = tuple(name.format(modality) for name in OF_MODALITY) if modality else ()
+    for name in (*(f"lightloop.stages.{stage}" for stage in STAGES), *LATE, *own):
         # What can't be imported is said by the stage that needs it.
         with suppress(Exception):
             importlib.import_module(name)
@@ -193,10 +204,10 @@ def main() -> None:
     die_with_parent()
     # Ctrl-C is for the stages; one that was started with it ignored has it ignored.
     heeds = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    warm = sys.argv[2:] == ["soon"]
-    if warm:
-        _import()
-    serve(socket.socket(fileno=int(sys.argv[1])), warm=warm)
+    descriptor, when, modality = sys.argv[1:]
+    if when == "soon":
+        _import(modality)
+    serve(socket.socket(fileno=int(descriptor)), modality, warm=when == "soon")
     signal.signal(signal.SIGINT, heeds)
     code = 1
     try:

@@ -14,7 +14,7 @@ SETUP = REPOSITORY / ".github" / "actions" / "setup" / "action.yml"
 NAMES = {"ci", "deploy", "monitor", "nightly", "promote", "retrain", "security"}
 # What each job may do beyond reading the code; a change here is a decision.
 RIGHTS = {
-    "ci": {"test": {}, "loop": {}, "rehearsal": {}},
+    "ci": {"test": {}, "loop": {}, "rehearsal": {}, "docs": {}, "pages": {"pages": "write", "id-token": "write"}},
     "retrain": {
         "train": {"id-token": "write"},
         "propose": {"contents": "write", "pull-requests": "write", "actions": "write"},
@@ -24,6 +24,7 @@ RIGHTS = {
     "deploy": {
         "resolve": {},
         "image": {"packages": "write", "id-token": "write", "attestations": "write"},
+        "verify": {"packages": "read", "attestations": "read"},
         "deploy": {"id-token": "write"},
         "give-back": {"contents": "write"},
     },

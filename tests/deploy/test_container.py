@@ -111,6 +111,27 @@ def test_settings_reach_the_container(project: Project, bundle: Path, tmp_path: 
     assert service["ports"] == ["${ADDRESS:-127.0.0.1}:${PORT:-9000}:8000"]
 
 
+def test_the_key_of_the_log_is_handed_on_by_its_name_alone(
+    project: Project, bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    settings = settings_of(None, ["serve.log.redaction=hash"])
+    log = engine(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setattr("lightloop.deploy.container.PATIENCE", 0.1)
+    monkeypatch.delenv("LIGHTLOOP_LOG_KEY", raising=False)
+    with pytest.raises(UsageError, match=r"serve\.log\.redaction is hash, but LIGHTLOOP_LOG_KEY has no key"):
+        deploy(project, settings, by_path(bundle), render=None)
+    monkeypatch.setenv("LIGHTLOOP_LOG_KEY", "not on the command line")
+    with pytest.raises(LightloopError, match="was not ready after"):
+        deploy(project, settings, by_path(bundle), render=None)
+    assert "--env LIGHTLOOP_LOG_KEY " in log.read_text()
+    context = rendered(project, bundle, tmp_path / "context", settings)
+    told = yaml.safe_load(context["compose.yaml"])["services"]["model"]["environment"]["LIGHTLOOP_LOG_KEY"]
+    assert told == "${LIGHTLOOP_LOG_KEY:?the key of the log}"
+    everything = b"".join(context.values()).decode(errors="replace") + log.read_text()
+    assert "not on the command line" not in everything
+
+
 def test_what_lies_in_the_folder_is_not_lost(project: Project, bundle: Path, tmp_path: Path):
     mine = tmp_path / "mine"
     mine.mkdir()

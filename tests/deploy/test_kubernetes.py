@@ -117,10 +117,33 @@ def test_everything_is_about_the_same_pods():
     assert target == found["Deployment"]["metadata"]["name"] == "lightloop-loans"
 
 
-def test_nothing_goes_out_but_traces():
-    assert kinds()["NetworkPolicy"]["spec"]["egress"] == []
-    rules = kinds("serve.traces=http://collector:4318")["NetworkPolicy"]["spec"]["egress"]
-    assert {port["port"] for rule in rules for port in rule["ports"]} == {53, 4317, 4318}
+@pytest.mark.parametrize(
+    ("overrides", "ports"),
+    [
+        ((), set()),
+        (("serve.log.folder=logs",), set()),
+        (("serve.traces=http://collector:4318",), {53, 4317, 4318}),
+        (("serve.log.folder=s3://bucket/log",), {53, 443}),
+        (("serve.log.folder=null", "serve.feedback=s3://bucket/feedback"), {53, 443}),
+        (("serve.log.folder=s3://bucket/log", "serve.traces=http://collector:4318"), {53, 443, 4317, 4318}),
+    ],
+)
+def test_nothing_goes_out_but_traces_and_the_log(overrides: tuple[str, ...], ports: set[int]):
+    rules = kinds(*overrides)["NetworkPolicy"]["spec"]["egress"]
+    assert {port["port"] for rule in rules for port in rule["ports"]} == ports
+
+
+def test_the_key_of_the_log_comes_from_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LIGHTLOOP_LOG_KEY", "never written to a file")
+    write_manifests(order("serve.log.redaction=hash"), tmp_path / "out")
+    assert not any("never written" in file.read_text() for file in (tmp_path / "out").iterdir())
+    (container,) = kinds("serve.log.redaction=hash")["Deployment"]["spec"]["template"]["spec"]["containers"]
+    (told,) = [one for one in container["env"] if one["name"] == "LIGHTLOOP_LOG_KEY"]
+    assert told["valueFrom"] == {"secretKeyRef": {"name": "lightloop-loans-log", "key": "key"}}
+    kubernetes_validate.validate(kinds("serve.log.redaction=hash")["Deployment"], VERSIONS[-1], strict=True)
+    for needless in ("serve.log.redaction=drop", "serve.log.folder=null"):
+        (container,) = kinds(needless)["Deployment"]["spec"]["template"]["spec"]["containers"]
+        assert "LIGHTLOOP_LOG_KEY" not in {one["name"] for one in container["env"]}
 
 
 def test_the_autoscaler_has_the_configured_bounds():

@@ -15,6 +15,8 @@ STORIES = {
     "refused": scenarios.refused,
     "given-back": scenarios.given_back,
     "drift": scenarios.drift,
+    "rolled-back": scenarios.rolled_back,
+    "image": scenarios.image,
     "long": scenarios.long,
 }
 

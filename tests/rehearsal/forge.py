@@ -101,6 +101,8 @@ class Forge:
         self.labels: dict[str, dict[str, Any]] = {}
         self.statuses: list[dict[str, Any]] = []
         self.attested: list[dict[str, Any]] = []
+        self.images: list[dict[str, Any]] = []  # of the registry
+        self.running = ""  # the workflow file that runs now
         self.lock = threading.RLock()
         self._numbers = iter(range(1, 10_000_000))
         self._ids = iter(range(101, 10_000_000))
@@ -313,7 +315,7 @@ class Forge:
         secret = f"ghs_{number:036d}"
         self.tokens[secret] = token
         run = Run(number, Path(path).name, event, planned=planned)
-        begun = time.monotonic()
+        begun, self.running = time.monotonic(), run.workflow
         try:
             self.runner.run(self, run, path, planned, token, secret)
         finally:

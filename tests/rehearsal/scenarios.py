@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 from rehearsal.cloud import BUCKET, REGION, ROLE, bucket
 from rehearsal.content import Issue, Pull
 from rehearsal.forge import BOT, PERSON, Settings
 from rehearsal.runner import Run
-from rehearsal.traffic import Outcome, ask
+from rehearsal.traffic import Outcome, ask, asking
 from rehearsal.workflows import BRANCHES
-from rehearsal.world import DATA, EXPERIMENT, World, begin
+from rehearsal.world import COMPOSE, DATA, EXPERIMENT, World, begin
 
 # They run the project's own tests and linters, which a rehearsal is part of.
 LEFT_OUT = frozenset({"ci.yml", "nightly.yml", "security.yml"})
@@ -53,6 +54,47 @@ def drift(world: World) -> None:
     before = drifted_traffic(world)
     recovered(world, before, "v0.2.0")
     least(world)
+
+
+def rolled_back(world: World) -> None:
+    """Where the rule says so, monitoring puts the version before back by itself."""
+    begin(world)
+    config = world.alice / "configs" / "monitor" / "default.yaml"
+    changed, count = re.subn(r"(kinds: \[performance\], .*act: )retrain", r"\1rollback", config.read_text())
+    assert count == 1, f"{config.name} says otherwise what follows from a worse performance"
+    config.write_text(changed)
+    world.do("python", "-c", COMPOSE)
+    world.commit("Who answers worse goes back")
+    world.push()
+    first_model(world)
+    merged_and_served(world, "v0.1.0")
+    another_model(world, epochs=28)
+    merged_and_served(world, "v0.2.0", retrain=True)
+    went_back(world)
+    least(world)
+
+
+def image(world: World) -> None:
+    """On a cluster: an image is built, attested, and deployed where it is verified."""
+    world.forge.settings.variables["DEPLOY_TARGET"] = "kubernetes"
+    begin(world)
+    world.push()
+    first_model(world)
+    merge_open(world)
+    runs = world.settle("the pull request is merged")
+    promoted(world, runs, "v0.1.0")
+    jobs = world.one(runs, "deploy.yml").jobs
+    world.same((len(jobs), set(jobs.values())), (4, {"success"}), "jobs of deploy.yml: read, build, verify, deploy")
+    (pushed,) = world.forge.images
+    attested = {one["predicate"] for one in world.forge.attested if one["digest"] == pushed["digest"]}
+    world.same(len(attested), 2, "what is attested of the image: where it comes from, and what is in it")
+    running = yaml.safe_load((world.forge.runner.root / "cluster" / "deployment.yaml").read_text())
+    (container,) = running["spec"]["template"]["spec"]["containers"]
+    name = pushed["tag"].rpartition(":")[0]
+    world.same(container["image"], f"{name}@{pushed['digest']}", "the cluster runs")
+    asked = [one for one in world.forge.calls if one.what.startswith("GET /attestations/") and one.answer == 200]
+    world.same({one.by.split("/")[1] for one in asked}, {"verify"}, "who verified it")
+    world.same(len(asked), 2, "attestations that were verified")
 
 
 def long(world: World) -> None:
@@ -300,10 +342,31 @@ def drifted_traffic(world: World) -> Outcome:
     return outcome
 
 
+def went_back(world: World) -> None:
+    """Answers become wrong: the version before stands in production again, and answers."""
+    tags = set(world.tags())
+    outcome = ask(world.address(), 2, 400, new=0.7)
+    world.say(f"    400 applicants asked, most for a new loan, and {outcome.accuracy:.0%} of the answers were right")
+    runs = look(world, "monitoring looks at the answers of v0.2.0")
+    world.same([run.workflow for run in runs], ["monitor.yml", "deploy.yml"], "runs that follow")
+    world.same((runs[1].event.name, runs[1].event.actor), ("workflow_dispatch", BOT), "deploy.yml was started by")
+    world.same(world.standing(), "model@v0.1.0", "in production stands")
+    (tag,) = set(world.tags()) - tags
+    world.same(tag, "model#production#3", "the only new tag")
+    serves(world, "v0.1.0")
+    (issue,) = issues(world)
+    world.expect("the release before is to be put back" in issue.title, "the issue says what is done")
+
+
 def recovered(world: World, before: Outcome, version: str, *, merge: bool = True) -> None:
-    """The new model is merged, and answers applicants of today well."""
+    """The new model is merged, tried beside the old one while people ask, and answers applicants of today well."""
     if merge:
-        merged_and_served(world, version, retrain=True)
+        with asking(world.address(), 100, new=0.7) as seen:
+            merged_and_served(world, version, retrain=True)
+        said = next(run.text for run in reversed(world.forge.runs) if run.workflow == "deploy.yml")
+        tried = re.search(rf"{re.escape(version)} is tried beside (?s:.)*its trial went well: requests (\d+)", said)
+        world.expect(tried and int(tried[1]), f"{version} answered some of the requests first")
+        world.expect(seen, f"{sum(one.answers for one in seen)} applicants asked meanwhile, and each got an answer")
     outcome = ask(world.address(), 3, 300, new=0.7)
     world.say(f"    300 applicants asked, and {outcome.accuracy:.0%} of the answers were right")
     world.same(outcome.versions, frozenset({version}), "versions that answered")

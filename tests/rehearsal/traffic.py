@@ -6,8 +6,10 @@ most are rejected: no model could learn that from the data before.
 
 import math
 import random
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +74,30 @@ def ask(address: str, seed: int, count: int, *, new: float) -> Outcome:
         with ThreadPoolExecutor(CLIENTS) as pool:
             answers = list(pool.map(one, records(seed, count, new)))
     return Outcome(len(answers), sum(right for right, _ in answers), frozenset(version for _, version in answers))
+
+
+@contextmanager
+def asking(address: str, seed: int, *, new: float) -> Iterator[list[Outcome]]:
+    """Have applicants ask all the while; what they saw is told afterwards.
+
+    Raises:
+        httpx.HTTPError: one of them got no answer.
+    """
+    done, seen = threading.Event(), list[Outcome]()
+
+    def go_on() -> None:
+        turn = seed
+        while not done.is_set():
+            turn += 1
+            seen.append(ask(address, turn, 10, new=new))
+
+    with ThreadPoolExecutor(1) as pool:
+        told = pool.submit(go_on)
+        try:
+            yield seen
+        finally:
+            done.set()
+        told.result()
 
 
 def _plain(row: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:

@@ -196,8 +196,18 @@ class World:
         return dict(httpx.post(f"{self.address()}/v1/predict", json=record, timeout=30).raise_for_status().json())
 
 
-# Of the machine that serves: any port that is free, and soon in the log.
-SERVICE = {"LIGHTLOOP_SERVE_PORT": "0", "LIGHTLOOP_SERVE_WORKERS": "1", "LIGHTLOOP_SERVE_LOG_SECONDS": "1"}
+# Of the machine that serves: any port that is free, soon in the log, and soon sure of a new release.
+SERVICE = {
+    "LIGHTLOOP_SERVE_PORT": "0",
+    "LIGHTLOOP_SERVE_WORKERS": "1",
+    "LIGHTLOOP_SERVE_LOG_SECONDS": "1",
+    "LIGHTLOOP_SERVE_CANARY_SHARE": "0.5",
+    "LIGHTLOOP_SERVE_CANARY_REQUESTS": "20",
+    "LIGHTLOOP_SERVE_CANARY_SECONDS": "5",
+    "LIGHTLOOP_SERVE_CANARY_WATCH": "2",
+    # This machine does other things too: a slow second is no fault of a release.
+    "LIGHTLOOP_SERVE_CANARY_MAX_SLOWDOWN": "50",
+}
 ALICE = {"NAME": "alice", "EMAIL": "alice@example.invalid"}
 ENVIRONMENT_OF_GIT = {name: value for name, value in ENVIRONMENT.items() if name.startswith("GIT_")}
 

@@ -12,7 +12,7 @@ from lightloop.errors import LightloopError, UsageError
 from lightloop.files import read_json, write_json
 from lightloop.project import Project
 from lightloop.release.history import releases
-from lightloop.release.publication import keep_card
+from lightloop.release.publication import keep_card, outdated
 from lightloop.release.registry import promote, register, rollback
 
 
@@ -173,3 +173,24 @@ def test_the_card_of_the_bundle_goes_along_and_no_other(tmp_path: Path) -> None:
     assert project.released_card.read_text() == "the bundle with the digest abc"
     keep_card(project, "def")
     assert not project.released_card.exists()
+
+
+def test_what_is_not_in_the_cache_is_a_change_where_another_file_lies_there(released: Project, tmp_path: Path) -> None:
+    fresh = clone(released, tmp_path / "fresh")
+
+    def said() -> str:
+        return dvc(fresh.root, "status", "--with-deps", "--json", "gate")
+
+    # Neither the file nor the cache's copy of it is here.
+    assert "not in cache" in said()
+    assert outdated(fresh) == []
+    fresh.bundle.mkdir(parents=True)
+    (fresh.bundle / "model.onnx").write_bytes(b"of somebody else")
+    assert outdated(fresh) != []
+    shutil.rmtree(fresh.bundle)
+    assert outdated(fresh) == []
+    # Here the cache has it, and the file is gone.
+    dvc(fresh.root, "pull", "--quiet", "artifacts/bundle")
+    shutil.rmtree(fresh.bundle)
+    assert "deleted" in said()
+    assert outdated(fresh) == []

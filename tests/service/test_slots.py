@@ -175,6 +175,24 @@ def test_a_canary_is_judged_by_its_counts(candidate: Tally, seconds: float, word
     assert (verdict.why is None) if why is None else (why in (verdict.why or ""))
 
 
+@pytest.mark.parametrize(
+    ("candidate", "seconds", "word"),
+    [
+        (counted(0), 59, "on"),
+        (counted(0), 61, "take"),
+        (counted(20), 61, "take"),
+        # Of few, too: what speaks against it counts, as it does at the end of any trial.
+        (counted(20, 1), 59, "on"),
+        (counted(20, 1), 61, "back"),
+        (counted(40, seconds=0.02), 61, "back"),
+        (counted(20, compared=(20, 12)), 61, "back"),
+    ],
+)
+def test_where_few_requests_come_it_may_be_taken(candidate: Tally, seconds: float, word: str) -> None:
+    bounds = BOUNDS.model_copy(update={"few": "take"})
+    assert judge(bounds, Trial("canary", candidate, OLD, seconds)).word == word
+
+
 def test_what_fails_as_often_as_the_old_one_is_taken() -> None:
     assert judge(BOUNDS, Trial("canary", counted(200, 20), counted(2000, 200), 1)).word == "take"
     assert judge(BOUNDS, Trial("canary", counted(200, 20), counted(2000, 100), 1)).word == "back"

@@ -2,13 +2,15 @@
 
 import os
 import re
+import time
 from pathlib import Path
 
 import httpx
 
 from lightloop.ci import variables
 from lightloop.ci.outputs import put, summarise
-from lightloop.ci.promoting import stage_tag
+from lightloop.ci.promoting import came_back, stage_tag
+from lightloop.config.serve import CanaryConfig
 from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
 from lightloop.release.history import PRODUCTION, Release, assignments, find, in_stage, releases
@@ -17,6 +19,7 @@ from lightloop.release.repository import git_or_none, require_repository
 TAG = re.compile(r"model(@v\d+\.\d+\.\d+[0-9A-Za-z.+-]*|#[a-z][a-z0-9-]*#\d+)")
 REGISTRY = "ghcr.io"
 IMAGE = "IMAGE"
+LOOK = 0.5  # seconds
 
 
 def resolve(tag: str) -> None:
@@ -58,19 +61,22 @@ def deploy(*, tag: str, canary: float | None) -> None:
     """Have what a stage's tag names served on the target, and ask it its golden records.
 
     The target is what DEPLOY_TARGET says, by default `local`. A tag that is no longer the last one of its stage is
-    left alone: the newer one has its own run.
+    left alone: the newer one has its own run. On `local`, where another release is served, the new one answers a share
+    of the requests first, unless it stood in the stage before; then it is watched, and the step ends when it is watched
+    no more (`serve.canary`).
 
     Outputs: `deployed`, whether something was; `address` of the service.
 
     Args:
         tag: such as model#production#3.
         canary: share of the requests that the new release answers first; the target `local` alone, where something is
-            served already.
+            served already. None: what `serve.canary.share` says; 0: none.
 
     Raises:
         UsageError: no tag of production.
         RefusedError: the trial went against the new release.
-        LightloopError: it does not begin, or does not answer as it should; what was served is served still.
+        LightloopError: it does not begin, does not answer as it should, or gave way to the one before, since it did
+            worse; what was served is served still, or again.
     """
     project = Project.find()
     require_repository(project.root)
@@ -84,8 +90,14 @@ def deploy(*, tag: str, canary: float | None) -> None:
         return put(deployed=False, address=None)
     target = variables.target()
     if target == variables.LOCAL:
-        address = _deploy_here(project, canary)
-        answered = _smoke(project, release, address)
+        address = _deploy_here(project, release, canary)
+        try:
+            answered = _smoke(project, release, address)
+        except LightloopError:
+            # Where it gave way meanwhile, that is what is said.
+            _refuse_return(project, release)
+            raise
+        _watch(project, release)
         summarise(f"### {release.version} is served\n\nAt {address}; {answered} golden records answered as released.")
         return put(deployed=True, address=address)
     from lightloop.deploy.targets import deploy_to
@@ -98,11 +110,54 @@ def deploy(*, tag: str, canary: float | None) -> None:
     return put(deployed=True, address=None)
 
 
-def _deploy_here(project: Project, canary: float | None) -> str:
+def _deploy_here(project: Project, release: Release, canary: float | None) -> str:
     from lightloop.deploy import local
+    from lightloop.deploy.released import settings_of
 
-    running = local.running(project)
-    return local.deploy(project, variables.service_settings(), canary=canary if running is not None else None)
+    told = variables.service_settings()
+    told += _trial(settings_of(project, told).canary)
+    share = settings_of(project, told).canary.share if canary is None else canary
+    found = local.health_of(project)
+    # The very bundle that is served can't be tried beside itself, and what was there before proved itself then.
+    other = found is not None and found[1].current.digest != release.digest
+    return local.deploy(project, told, canary=share if share and other and not came_back(project, release) else None)
+
+
+def _trial(bounds: CanaryConfig) -> list[str]:
+    """How a trial by a workflow is judged, where the config leaves that as it is by default.
+
+    Nobody waits for traffic that does not come. And the gate judged the answers by labels: after drift a better model
+    answers otherwise than the one that it replaces.
+    """
+    own = {"few": "take", "max_disagreement": 1.0}
+    usual = CanaryConfig()
+    return [f"serve.canary.{key}={value}" for key, value in own.items() if getattr(bounds, key) == getattr(usual, key)]
+
+
+def _watch(project: Project, release: Release) -> None:
+    """Wait until the service watches its new release no more.
+
+    Raises:
+        LightloopError: it gave way to the one before, or the service ended.
+    """
+    from lightloop.deploy.local import health_of
+
+    while (found := health_of(project)) is not None:
+        _refuse_return(project, release)
+        if found[1].watched is None:
+            return
+        time.sleep(LOOK)
+    raise LightloopError(f"the service of {release.version} ended after it was deployed: see its log")
+
+
+def _refuse_return(project: Project, release: Release) -> None:
+    """Raise where the service went back to the release before by itself."""
+    from lightloop.deploy.local import health_of
+
+    found = health_of(project)
+    change = found[1].change if found is not None else None
+    if change is not None and change.what == "return":
+        raise LightloopError(f"{release.version} gave way to {change.version}: {change.why}")
 
 
 def _smoke(project: Project, release: Release, address: str) -> int:

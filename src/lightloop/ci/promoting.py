@@ -6,7 +6,7 @@ from lightloop.ci.publishing import publish_release
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.project import Project
 from lightloop.release import registry
-from lightloop.release.history import Release, assignments, in_stage, json_at, releases
+from lightloop.release.history import PRODUCTION, Release, assignments, in_stage, json_at, releases
 from lightloop.release.publication import judged_files
 from lightloop.release.repository import dvc, git, require_commit, require_repository
 
@@ -148,7 +148,19 @@ def stage_tag(project: Project, stage: str) -> str:
 
 
 def _stood(project: Project, release: Release, stage: str) -> bool:
-    return any((event["version"], event["stage"]) == (release.version, stage) for event in assignments(project.root))
+    return release.version in _given(project, stage)
+
+
+def _given(project: Project, stage: str) -> list[str]:
+    """The versions that were put into a stage, the oldest first."""
+    return [str(event["version"]) for event in assignments(project.root) if event["stage"] == stage]
+
+
+def came_back(project: Project, release: Release, stage: str = PRODUCTION) -> bool:
+    """Whether a release stood in its stage before, and took it back from a later one."""
+    *before, now = _given(project, stage)
+    order = [one.version for one in releases(project)]  # the highest first
+    return now == release.version and now in before and order.index(now) > order.index(before[-1])
 
 
 def _nothing(why: str) -> None:

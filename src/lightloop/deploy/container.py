@@ -1,6 +1,7 @@
 """`lightloop deploy --target container`: the folder that an image is built in, the image, and the service in it."""
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -13,7 +14,7 @@ import yaml
 from lightloop.config.serve import ServeConfig
 from lightloop.deploy.order import TEMPLATES_AT, Order
 from lightloop.deploy.rendering import rendering
-from lightloop.deploy.variables import KEYS_AT, variables
+from lightloop.deploy.variables import KEYS_AT, LOG_KEY, variables
 from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
 from lightloop.release.sbom import write_sbom
@@ -89,6 +90,8 @@ def _compose(order: Order, template: str) -> str:
     service["mem_limit"] = f"{order.settings.cluster.memory}m"
     service["cpus"] = order.settings.cluster.cpu
     service["stop_grace_period"] = f"{int(order.settings.drain) + 10}s"
+    if order.settings.log.hashes:
+        service["environment"][LOG_KEY] = f"${{{LOG_KEY}:?the key of the log}}"
     if order.settings.keys is not None:
         service["secrets"] = [{"source": "keys", "target": KEYS_AT}]
         content["secrets"] = {"keys": {"file": "${KEYS:-./keys.json}"}}
@@ -124,6 +127,10 @@ def _start(engine: str, order: Order) -> str:
         if not keys.is_file():
             raise UsageError(f"serve.keys is {settings.keys}, but there is no such file: `lightloop keys add` makes it")
         secrets = ["--volume", f"{keys}:{KEYS_AT}:ro"]
+    if settings.log.hashes:
+        if not os.environ.get(LOG_KEY):
+            raise UsageError(f"serve.log.redaction is hash, but {LOG_KEY} has no key for the container: set it here")
+        secrets += ["--env", LOG_KEY]  # by its name alone: others see the words of a command
     replaced = _quietly(engine, "inspect", name) == 0
     if replaced:
         # The port has one owner: the old one stops, and is kept until the new one answers.

@@ -10,7 +10,7 @@ import yaml
 from lightloop.config.serve import ServeConfig
 from lightloop.deploy.order import TEMPLATES_AT, Order
 from lightloop.deploy.rendering import rendering
-from lightloop.deploy.variables import KEYS_AT, variables
+from lightloop.deploy.variables import KEYS_AT, LOG_KEY, variables
 from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
 from lightloop.service.processes.state import Served
@@ -20,6 +20,8 @@ USER: Final = 65532  # `nonroot` of the image
 WAIT: Final = "120s"
 # An endpoint leaves the lists of proxies some seconds after its pod is told to stop.
 LEAVE: Final = 5
+CLOUD: Final = "s3://"
+HTTPS: Final = 443
 Object = dict[str, Any]
 
 
@@ -48,6 +50,8 @@ def deploy(project: Project, settings: ServeConfig, served: Served, *, render: P
         )
         if settings.keys is not None:
             print(f"its keys: kubectl create secret generic {_name(order)}-keys --from-file=keys.json={settings.keys}")
+        if settings.log.hashes:
+            print(f'its log: kubectl create secret generic {_name(order)}-log --from-literal="key=${LOG_KEY}"')
         print(f"next: kubectl apply -k {folder}")
         return
     if shutil.which("kubectl") is None:
@@ -178,7 +182,7 @@ def _container(order: Order) -> Object:
         "image": order.image,
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "env": [{"name": name, "value": text} for name, text in sorted(told.items())],
+        "env": [{"name": name, "value": text} for name, text in sorted(told.items())] + _log_key(order),
         "startupProbe": ready | {"periodSeconds": 2, "failureThreshold": 45},
         "readinessProbe": ready | {"periodSeconds": 3, "failureThreshold": 2},
         "livenessProbe": {
@@ -202,6 +206,13 @@ def _container(order: Order) -> Object:
     }
 
 
+def _log_key(order: Order) -> list[Object]:
+    """The key of hashed columns of the log, from a secret."""
+    if not order.settings.log.hashes:
+        return []
+    return [{"name": LOG_KEY, "valueFrom": {"secretKeyRef": {"name": f"{_name(order)}-log", "key": "key"}}}]
+
+
 def _autoscaler(order: Order) -> Object:
     cluster = order.settings.cluster
     busy = {
@@ -221,7 +232,9 @@ def _autoscaler(order: Order) -> Object:
 
 
 def _network_policy(order: Order) -> Object:
-    """In: the service's port, from pods of its namespace and of those with the label. Out: the collector, if any."""
+    """In: the service's port, from pods of its namespace and of those with the label. Out: the collector and the
+    objects of log and feedback, where there are any.
+    """
     label = {"matchLabels": {"lightloop/clients": "true"}}
     policy: Object = {
         "podSelector": {"matchLabels": _selector(order)},
@@ -234,9 +247,13 @@ def _network_policy(order: Order) -> Object:
         ],
         "egress": [],
     }
-    if order.settings.traces is not None:
+    ports = [4317, 4318] if order.settings.traces is not None else []
+    written = (order.settings.log.folder, order.settings.feedback)
+    if any(str(folder).startswith(CLOUD) for folder in written):
+        ports.append(HTTPS)
+    if ports:
         names = {"ports": [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]}
-        policy["egress"] = [names, {"ports": [{"port": port, "protocol": "TCP"} for port in (4317, 4318)]}]
+        policy["egress"] = [names, {"ports": [{"port": port, "protocol": "TCP"} for port in ports]}]
     return _object("networking.k8s.io/v1", "NetworkPolicy", order) | {"spec": policy}
 
 

@@ -113,11 +113,12 @@ def deploy(
             if old is not None and _is_that(old, served, settings):
                 say(f"{served.title} is served already")
                 return _health(old).address
+            # What answered before the trial, which ends with the new release in the old process.
+            replaced = _replaced(old)
             if old is not None and (canary is not None or shadow):
                 _try_out(old, served, canary, say)
             elif canary is not None or shadow:
                 say("nothing is served yet that it could be tried beside")
-            replaced = _replaced(old)
             address = _replace(project, settings, served, old, replaced=replaced, say=say)
         except LightloopError as error:
             _record(project, release.version, begun, str(error))

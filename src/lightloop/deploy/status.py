@@ -1,17 +1,23 @@
 """`lightloop status`: what is served here, since when, and how it is."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
 
 from lightloop.deploy.local import Last, health_of, last_path
+from lightloop.errors import LightloopError
 from lightloop.project import Project
+from lightloop.release.history import PRODUCTION, production
 from lightloop.service.processes.state import Change, Health, read
 
 
 def print_status(project: Project) -> bool:
-    """Print how the service is; return whether it is well."""
+    """Print how the service is; return whether it is well.
+
+    It is not where a release gave way to the one before by itself, as long as it stands in production all the same.
+    """
     console = Console(soft_wrap=True, highlight=False)
     found = health_of(project)
     last = read(last_path(project), Last)
@@ -35,7 +41,24 @@ def print_status(project: Project) -> bool:
         table.add_row(name, value)
     console.print(table, markup=False)
     _print_last(console, last)
+    if _gave_way(project, health):
+        console.print(
+            f"what stands in {PRODUCTION} gave way to {health.current.title}: `lightloop rollback` gives the stage "
+            "back, `lightloop deploy` tries it again",
+            markup=False,
+        )
+        return False
     return health.trouble is None
+
+
+def _gave_way(project: Project, health: Health) -> bool:
+    """Whether another release than the one in production is served, since that one did worse."""
+    if health.change is None or health.change.what != "return":
+        return False
+    with suppress(LightloopError):  # nobody can say what stands in production
+        standing = production(project)
+        return standing is not None and standing.version != health.current.version
+    return True
 
 
 def _workers(health: Health) -> list[tuple[str, str]]:

@@ -6,11 +6,14 @@ from pydantic import BaseModel
 
 from lightloop.config.serve import ServeConfig
 from lightloop.service.processes.state import Served
+from lightloop.serving.logged import KEY
 
 PREFIX: Final = "LIGHTLOOP_SERVE_"
 # What a container listens on is the container's own affair, and the others are no settings of a service in one.
 OWN: Final = ("host", "port", "workers", "follow", "keys", "public_key", "version", "digest", "name", "cluster")
 KEYS_AT: Final = "/run/secrets/keys.json"
+# The key of hashed columns of the log: a secret, which is handed on by name and stands in no file.
+LOG_KEY: Final = KEY
 
 
 def variables(settings: ServeConfig, served: Served) -> dict[str, str]:

@@ -46,8 +46,31 @@ def list_runs(request: Request) -> Answer:
 
 @endpoint("POST", "/attestations", "attestations:write")
 def attest(request: Request) -> Answer:
-    request.forge.attested.append(request.given | {"by": request.token.name})
-    return 201, {"id": len(request.forge.attested)}
+    forge = request.forge
+    about = {"by": request.token.name, "workflow": f"{forge.slug}/.github/workflows/{forge.running}"}
+    forge.attested.append(request.given | about)
+    return 201, {"id": len(forge.attested)}
+
+
+@endpoint("GET", "/attestations/{digest}", "attestations:read")
+def attestations(request: Request) -> Answer:
+    found = [one for one in request.forge.attested if one["digest"] == request.names[0]]
+    if not found:
+        raise RefusedError(404, "Not Found")
+    return 200, {"attestations": found}
+
+
+@endpoint("POST", "/packages", "packages:write")
+def push_image(request: Request) -> Answer:
+    """Not GitHub's: what the stand-in that builds images pushes to its registry."""
+    request.forge.images.append(request.given | {"by": request.token.name})
+    return 201, None
+
+
+@endpoint("GET", "/packages", "packages:read")
+def list_images(request: Request) -> Answer:
+    """Likewise, of the stand-in that logs in."""
+    return 200, request.forge.images
 
 
 @endpoint("GET", "/oidc", "id-token:write")

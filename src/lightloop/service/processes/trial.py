@@ -73,7 +73,8 @@ def judge(bounds: CanaryConfig, trial: Trial) -> Verdict:
         "seconds": round(trial.seconds, 1),
     }
     # At the end of a trial the share itself must be within the bound; before, only what is surely beyond it counts.
-    ends = trial.tried >= bounds.requests
+    over = trial.seconds >= bounds.seconds
+    ends = trial.tried >= bounds.requests or (over and bounds.few == "take")
     for why in (
         failing(bounds, trial, ends),
         _disagreeing(bounds, trial, ends),
@@ -83,7 +84,7 @@ def judge(bounds: CanaryConfig, trial: Trial) -> Verdict:
             return Verdict("back", why, figures)
     if ends:
         return Verdict("take", None, figures)
-    if trial.seconds >= bounds.seconds:
+    if over:
         what = "requests" if trial.mode == "canary" else "comparisons"
         return Verdict("back", f"only {trial.tried} of {bounds.requests} {what} came in {bounds.seconds:g} s", figures)
     return Verdict("on", None, figures)
