@@ -5,9 +5,10 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from small_project import REPOSITORY
 
-from lightloop.config.compose import HEADER, compose_config, read_params, to_yaml, write_params
+from lightloop.config.compose import HEADER, compose_config, read_params, to_yaml, validate_config, write_params
 from lightloop.config.schema import Config
 from lightloop.errors import UsageError
 from lightloop.project import Project
@@ -95,6 +96,22 @@ def test_params_round_trip(project: Project, config: Config):
     assert write_params(project, config)
     assert not write_params(project, config)
     assert read_params(project) == config
+
+
+@pytest.mark.parametrize("experiment", ["fashion", "loans-two-heads", "co2", "spam", "fashion-gan"])
+def test_what_is_written_is_read_back_whatever_the_data(repository: Project, experiment: str):
+    config = compose_config(repository, [f"experiment={experiment}"])
+    assert validate_config(yaml.safe_load(to_yaml(config))) == config
+
+
+def test_of_columns_and_checks_stands_in_params_what_was_said(repository: Project):
+    data = yaml.safe_load(to_yaml(compose_config(repository, ["experiment=loans"])))["data"]
+    assert data["columns"]["approve"] == "target"
+    assert data["columns"]["apr"] == {"role": "feature", "changeable": False}
+    assert data["columns"]["multi"] == {"role": "ignored", "why": "unit in another coding: more than one"}
+    # A tolerance of 0 is said: by default there is none.
+    swap = {"name": "race does not enter", "change": "swap", "column": "black", "tolerance": 0.0}
+    assert data["metamorphic"][0] == swap
 
 
 def test_params_must_be_there_and_be_yaml(project: Project):

@@ -25,7 +25,7 @@ def answers(network: nn.Module, features: tuple[Tensor, ...]) -> Tensor:
         return network.eval()(*features)
 
 
-def test_every_network_has_a_small_example():
+def test_every_small_example_is_of_a_network():
     assert set(SMALL) == set(ANSWERING)
     assert {modality for _, modality in CASES} == {"image", "tabular", "text", "series"}
 
@@ -129,7 +129,9 @@ def test_a_text_of_padding_alone_has_an_answer(name: str, gradients: bool):
     assert torch.isfinite(outputs).all()
 
 
-@pytest.mark.parametrize("name", [name for name in TEXT if name != "embedding_bag"])
+@pytest.mark.parametrize(
+    "name", [name for name in TEXT if name != "embedding_bag" and "pooling" in ANSWERING[name].model.model_fields]
+)
 @pytest.mark.parametrize("pooling", ["mean", "last", "attention"])
 def test_each_pooling_reads_order_and_all_tokens(name: str, pooling: str):
     network = build(name, "text", pooling=pooling)

@@ -21,7 +21,7 @@ from lightloop.config.methods import METHODS, NO_METHOD
 from lightloop.config.metrics import METRICS
 from lightloop.config.schema import Config
 from lightloop.config.search import QUERIES, Choices, Layers, Range, SweepConfig
-from lightloop.config.signature import components
+from lightloop.config.signature import components, stages
 from lightloop.errors import UsageError
 
 PLURALS = {
@@ -39,6 +39,7 @@ PLURALS = {
     "query": "queries",
     "sampler": "samplers",
     "scheduler": "schedulers",
+    "stage": "stages",
     "switch": "switches",
     "task": "tasks",
     "vocabulary": "vocabularies",
@@ -84,6 +85,8 @@ def catalogue(configs: Path) -> dict[str, list[Entry]]:
     """
     found: dict[str, list[Entry]] = {}
     for group, info in Config.model_fields.items():
+        if group == "stages":
+            continue
         if group in ROOMS:
             found[group] = [_component(configs, group, name) for name in components(ROOMS[group])]
         elif models := _models(info.annotation):
@@ -102,6 +105,10 @@ def catalogue(configs: Path) -> dict[str, list[Entry]]:
         models = _models(SweepConfig.model_fields[group].annotation)
         found[group] = [_entry(model, name, (f"{group}={name}",)) for model in models for name in _names(group, model)]
     found["dimension"] = [_entry(model, model.__name__.lower(), ()) for model in (Choices, Range, Layers)]
+    found["stage"] = [
+        Entry(name, stage.summary, _options(stage.model), {}, (f"--until {name}",), "", _described(stage.model)[2])
+        for name, stage in stages().items()
+    ]
     return found | {group: _methods(group) for group in METHODS}
 
 

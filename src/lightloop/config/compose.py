@@ -72,8 +72,25 @@ def write_params(project: Project, config: Config) -> bool:
 
 
 def to_yaml(config: Config) -> str:
-    """The config as YAML, keys in the order of the schema."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+    """The config as YAML, keys in the order of the schema.
+
+    Of a column and of a metamorphic check stands there what was said about it, in the short form where that is its role
+    alone: `data` is in dvc.lock for every stage, which DVC parses and writes anew after each of them.
+    """
+    content = config.model_dump(mode="json")
+    for group in ("columns", "metamorphic"):
+        content["data"][group] = _said(getattr(config.data, group))
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _said(given: Any) -> Any:
+    """Without defaults; a part of which only the role is left is that role."""
+    if isinstance(given, dict):
+        return {name: _said(one) for name, one in given.items()}
+    if isinstance(given, tuple):
+        return [_said(one) for one in given]
+    content = given.model_dump(mode="json", exclude_defaults=True)
+    return content["role"] if list(content) == ["role"] else content
 
 
 def _compose(configs: Path, overrides: list[str]) -> Any:

@@ -1,8 +1,12 @@
-"""The metrics, declared once: direction, unit and range of each. No library is needed to read them."""
+"""The metrics, declared once: direction, unit and range of each. No library is needed to read them.
+
+Those of the project's own stand each in a file of `evaluation/own/`, which is read without being imported.
+"""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from lightloop.config.signature import Component, components
 from lightloop.errors import UsageError
 
 
@@ -255,8 +259,8 @@ METRICS: dict[str, Metric] = {
 }
 
 
-# The metrics of each problem, in the order of display.
-OF_PROBLEM: dict[str, tuple[str, ...]] = {
+# The metrics that come along, of each problem, in the order of display.
+BUILT_IN: dict[str, tuple[str, ...]] = {
     "classification": (
         "accuracy",
         "balanced_accuracy",
@@ -274,6 +278,38 @@ OF_PROBLEM: dict[str, tuple[str, ...]] = {
     "regression": ("mse", "rmse", "mae", "r2", "mape"),
     "forecasting": ("mse", "rmse", "mae", "r2", "mape", "smape", "mase", "coverage", "width"),
     "generation": ("frechet", "sample_precision", "sample_recall"),
+}
+OWN_ROOM = "evaluation/own"
+
+
+def own_metric(component: Component) -> Metric:
+    """What the file of a metric of the project's own says of it.
+
+    Raises:
+        UsageError: it lacks a class attribute, or names a problem that there is not.
+    """
+    said: dict[str, Any] = component.traits
+    where = f"{OWN_ROOM}/{component.name}.py"
+    missing = [name for name in ("title", "direction", "unit", "low", "high") if name not in said]
+    if missing:
+        raise UsageError(f"{where} does not say {missing[0]}: write `{missing[0]}: ClassVar = ...` in its class")
+    if said["direction"] not in ("higher", "lower"):
+        raise UsageError(f"{where} says direction {said['direction']!r}: which is better, higher or lower?")
+    if unknown := sorted(set(said["problems"]) - set(BUILT_IN)):
+        raise UsageError(f"{where} is for {unknown[0]!r}, which is no problem: say some of {', '.join(BUILT_IN)}")
+    if component.name in METRICS:
+        raise UsageError(f"{where} has the name of a metric that comes along: give it another one")
+    return Metric(
+        component.name, said["title"], said["direction"], said["unit"], said["low"], said["high"], component.summary
+    )
+
+
+OWN: dict[str, Component] = components(OWN_ROOM)
+METRICS |= {name: own_metric(component) for name, component in OWN.items()}
+# The metrics of each problem, in the order of display: first those that come along.
+OF_PROBLEM: dict[str, tuple[str, ...]] = {
+    problem: (*names, *(name for name, component in OWN.items() if problem in component.traits["problems"]))
+    for problem, names in BUILT_IN.items()
 }
 
 

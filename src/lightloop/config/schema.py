@@ -8,7 +8,7 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from lightloop.config.audit import AnyAudit, NoAudit
 from lightloop.config.balance import Balance, Clean, check_balance
@@ -26,6 +26,7 @@ from lightloop.config.search import AnyEnsemble, AnySemi, NoEnsemble, NoSemi, ch
 from lightloop.config.series import SeriesAugment, SeriesPreprocess, SeriesSpec, check_series
 from lightloop.config.serve import ServeConfig
 from lightloop.config.signature import ComponentConfig, components
+from lightloop.config.signature import stages as all_stages
 from lightloop.config.tabular import TabularAugment, TabularPreprocess, TabularSpec, check_tabular
 from lightloop.config.text import TextAugment, TextPreprocess, TextSpec
 from lightloop.config.training import (
@@ -40,7 +41,7 @@ from lightloop.config.training import (
 )
 
 # What no stage reads before there is a bundle: how it is signed, served and watched decides nothing of the model.
-AFTER_TRAINING = frozenset({"serve", "monitor", "sign_key"})
+AFTER_TRAINING = frozenset({"serve", "monitor", "sign_key", "stages"})
 AnySpec = ImageSpec | TabularSpec | TextSpec | SeriesSpec
 AnyPreprocess = ImagePreprocess | TabularPreprocess | TextPreprocess | SeriesPreprocess
 
@@ -114,10 +115,26 @@ def _any_of(room: str) -> Any:
     return Annotated[union, Field(discriminator="name")] if len(models) > 1 else union
 
 
+class NoStages(Frozen):
+    """The settings of the stages that have some: each stage's keyword arguments, under its name."""
+
+
+def _settings_of_stages() -> Any:
+    """A model with a field for each stage that has settings; one whose arguments have defaults needs no YAML."""
+    models = {name: stage.model for name, stage in all_stages().items() if stage.model.model_fields}
+    fields: dict[str, Any] = {
+        name: (model, ... if any(field.is_required() for field in model.model_fields.values()) else model())
+        for name, model in models.items()
+    }
+    return create_model("StagesConfig", __base__=NoStages, __doc__=NoStages.__doc__, **fields)
+
+
 if TYPE_CHECKING:
     NetworkConfig = ComponentConfig
     TaskConfig = ComponentConfig
+    StagesConfig = NoStages
 else:
+    StagesConfig = _settings_of_stages()
     NetworkConfig = _any_of("networks")
     TaskConfig = _any_of("tasks")
 
@@ -126,7 +143,8 @@ class Config(Frozen):
     """Everything that a run needs to be told.
 
     `files` is not typed by a person: see `config.files`. `sign_key` is a file of a private key, relative to the
-    project, that bundles are signed with; `LIGHTLOOP_SIGN_KEY` goes before it.
+    project, that bundles are signed with; `LIGHTLOOP_SIGN_KEY` goes before it. `stages` are the settings of the
+    project's own stages.
     """
 
     name: str
@@ -163,6 +181,7 @@ class Config(Frozen):
     compress: Annotated[AnyCompress, Field(discriminator="name")] = NoCompress()
     serve: ServeConfig = ServeConfig()
     monitor: MonitorConfig = MonitorConfig()
+    stages: StagesConfig = Field(default_factory=StagesConfig)
 
     @model_validator(mode="after")
     def _members(self) -> Self:

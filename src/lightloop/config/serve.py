@@ -19,7 +19,9 @@ class CanaryConfig(Frozen):
     Attributes:
         share: of the requests that a canary answers, unless the command says another.
         requests: that it answers, or of a shadow the records that are compared, before it is taken.
-        seconds: after which a trial with fewer of them ends without a change.
+        seconds: after which a trial with fewer of them ends.
+        few: what follows then: `refuse` changes nothing, `take` takes the release where nothing spoke against it. It is
+            watched afterwards all the same.
         max_failures: share of its answers that may fail by our fault, beyond the current release's.
         max_slowdown: its 95th percentile of seconds over the current release's.
         max_disagreement: share of the compared records that it answers with another class, or with a number outside
@@ -31,6 +33,7 @@ class CanaryConfig(Frozen):
     share: Share = 0.1
     requests: Count = 200
     seconds: Seconds = 300.0
+    few: Literal["refuse", "take"] = "refuse"
     max_failures: Share = 0.01
     max_slowdown: Annotated[float, Field(gt=1)] = 3.0
     max_disagreement: Share = 0.25
@@ -87,6 +90,11 @@ class LogConfig(Frozen):
     redact: tuple[str, ...] = ()
     redaction: Literal["drop", "hash"] = "drop"
     images: bool = False
+
+    @property
+    def hashes(self) -> bool:
+        """Whether LIGHTLOOP_LOG_KEY is needed."""
+        return self.folder is not None and self.redaction == "hash"
 
 
 class ServeConfig(Frozen):

@@ -1,4 +1,4 @@
-"""What a network or task can be told, read from its source without importing it.
+"""What a network, task or metric can be told, read from its source without importing it.
 
 A component is one file: `networks/resnet.py` holds the class `ResNet`. Its keyword-only arguments are its config;
 its positional arguments are what the run knows (shapes, classes). Reading the signature from the syntax tree checks
@@ -29,10 +29,13 @@ PLAIN_TYPES = {
 }
 
 
+SETTINGS = ConfigDict(extra="forbid", frozen=True)
+
+
 class ComponentConfig(BaseModel):
     """The config of one component: its name and the keyword arguments of its class."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = SETTINGS
 
     name: str
 
@@ -43,7 +46,7 @@ class ComponentConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Component:
-    """A network or task as its source declares it.
+    """A network, task or metric as its source declares it.
 
     Attributes:
         name: its name in a config: the file's name.
@@ -72,7 +75,7 @@ TRAITS = {"modalities", "problems"}
 
 @cache
 def components(room: str) -> dict[str, Component]:
-    """All components in a room of the package (`networks`, `tasks`), by name.
+    """All components in a room of the package (`networks`, `tasks`, `evaluation/own`), by name.
 
     Examples:
         >>> components("networks")["cnn"].class_name
@@ -96,11 +99,51 @@ def read_component(path: Path, room: str) -> Component | None:
                 name=path.stem,
                 summary=(ast.get_docstring(node) or "").split("\n")[0],
                 class_name=node.name,
-                module=f"lightloop.{room}.{path.stem}",
+                module=f"lightloop.{room.replace('/', '.')}.{path.stem}",
                 model=_model(node, path.stem),
                 traits=traits,
             )
     return None
+
+
+# What the command line tells stages, and no config.
+OF_COMMANDS = {"resume", "fail"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as its source declares it: the function that is named like its file.
+
+    Attributes:
+        name: of file, function and command.
+        summary: the first paragraph of its docstring.
+        model: a frozen pydantic model of its keyword-only arguments: its settings, `stages.NAME` in a config.
+    """
+
+    name: str
+    summary: str
+    model: type[BaseModel]
+
+
+@cache
+def stages() -> dict[str, Stage]:
+    """All stages, by name.
+
+    Examples:
+        >>> stages()["evaluate"].summary[:20]
+        'Write predictions, m'
+    """
+    found: dict[str, Stage] = {}
+    for path in sorted((PACKAGE / "stages").glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name == path.stem:
+                summary = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
+                fields = {name: kind for name, kind in _arguments(node, node.name).items() if name not in OF_COMMANDS}
+                model: type[BaseModel] = create_model(
+                    f"{node.name}Settings", __config__=SETTINGS, __doc__=ast.get_docstring(node), **fields
+                )
+                found[path.stem] = Stage(path.stem, summary, model)
+    return found
 
 
 def _abstract(node: ast.ClassDef) -> bool:
@@ -113,11 +156,17 @@ def _model(node: ast.ClassDef, name: str) -> type[ComponentConfig]:
     fields: dict[str, Any] = {"name": (Literal[name], name)}
     for method in node.body:
         if isinstance(method, ast.FunctionDef) and method.name == "__init__":
-            for argument, default in zip(method.args.kwonlyargs, method.args.kw_defaults, strict=True):
-                assert argument.annotation, f"{node.name}.{argument.arg} needs an annotation"
-                annotation = _evaluate(argument.annotation)
-                fields[argument.arg] = (annotation, ... if default is None else ast.literal_eval(default))
+            fields |= _arguments(method, node.name)
     return create_model(f"{node.name}Config", __base__=ComponentConfig, __doc__=ast.get_docstring(node), **fields)
+
+
+def _arguments(function: ast.FunctionDef, owner: str) -> dict[str, Any]:
+    """The keyword-only arguments of a function as fields of a model: annotation and default."""
+    fields: dict[str, Any] = {}
+    for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+        assert argument.annotation, f"{owner}.{argument.arg} needs an annotation"
+        fields[argument.arg] = (_evaluate(argument.annotation), ... if default is None else ast.literal_eval(default))
+    return fields
 
 
 def _evaluate(annotation: ast.expr) -> Any:

@@ -30,7 +30,7 @@ from lightloop.evaluation.evidence import (
     plain,
     write_table,
 )
-from lightloop.evaluation.metrics import CLASSIFICATION, WeightedMetrics, check_probabilities
+from lightloop.evaluation.metrics import ALL, WeightedMetrics, check_probabilities
 from lightloop.evaluation.problem import Answers, Floats, Problem
 from lightloop.files import replacing, write_json
 from lightloop.project import Project
@@ -45,7 +45,7 @@ class Classes(Problem):
     """Classification: answers are probabilities (N, K)."""
 
     answer = "probabilities"
-    metrics = CLASSIFICATION
+    metrics = ALL
 
     def write(self, config: Config, project: Project, questions: pa.Table, model: Answers, baseline: Answers) -> None:
         spec = self.spec
@@ -61,7 +61,7 @@ class Classes(Problem):
         write_table(project.predictions, decided_by(predictions_table(answers, carried), rule))
         draws = draws_of(spec, questions)
         ours, simpler = (
-            WeightedMetrics(labels_N, p_NK, draws=draws, decided_N=decision.decide(p_NK))
+            WeightedMetrics(labels_N, p_NK, ALL, draws=draws, decided_N=decision.decide(p_NK))
             for p_NK, decision in ((answers.model_NK, rule), (answers.baseline_NK, rule.of_others()))
         )
         write_json(project.metrics, metrics_content(ours, simpler, config.gate.metric, how))
@@ -77,7 +77,7 @@ class Classes(Problem):
         return WeightedMetrics(
             labels_N,
             answers_NM,
-            CLASSIFICATION if names is None else names,
+            ALL if names is None else names,
             draws=draws_of(self.spec, predictions),
             decided_N=decision_of(predictions).decide(answers_NM),
         )

@@ -11,8 +11,9 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from lightloop.config.metrics import OF_PROBLEM
+from lightloop.config.metrics import BUILT_IN, OF_PROBLEM, OWN
 from lightloop.evaluation.draws import Draws
+from lightloop.evaluation.own._metric import ClassMetric, means
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int32]
@@ -20,8 +21,9 @@ Counts = NDArray[np.int32]
 BINS = 15  # of the calibration error: Guo et al. 2017 (arXiv:1706.04599)
 # Below it a probability counts as it, as in scikit-learn for float32: one record costs at most 15.9 nats.
 SMALLEST = float(np.finfo(np.float32).eps)
-# The metrics of a classifier, in the order of display.
-CLASSIFICATION = OF_PROBLEM["classification"]
+# The metrics of a classifier that come along, and all of them, in the order of display.
+CLASSIFICATION = BUILT_IN["classification"]
+ALL = OF_PROBLEM["classification"]
 CLASS_METRICS = ("precision", "recall", "f1")
 # What is known from how often each class is right, answered and meant.
 OF_COUNTS = ("balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "mcc", "kappa")
@@ -62,7 +64,7 @@ class WeightedMetrics:
         decided_N: NDArray[np.int64] | None = None,
     ) -> None:
         check_probabilities(labels_N, probabilities_NK)
-        self.names = tuple(name for name in CLASSIFICATION if name in names)
+        self.names = tuple(name for name in ALL if name in names)
         self.records = len(labels_N)
         self.draws = draws or Draws(self.records)
         self.labels_N = labels_N
@@ -78,6 +80,10 @@ class WeightedMetrics:
         p_NK = probabilities_NK.astype(np.float64)
         needed = {"counts" if name in OF_COUNTS else name for name in self.names}
         self.sums = {name: column(p_NK) for name, column in columns.items() if name in needed}
+        self.own: dict[str, tuple[ClassMetric, Floats]] = {}
+        for name in needed.intersection(OWN):
+            metric: ClassMetric = OWN[name].load()()
+            self.own[name] = metric, metric.columns(labels_N, p_NK, self.predictions_N)
         ranked = needed.intersection(OF_RANKS)
         self.ranks = [Ranks(labels_N == k, p_NK[:, k]) for k in range(self.classes)] if ranked else []
 
@@ -95,6 +101,7 @@ class WeightedMetrics:
         if self.ranks:
             areas = [ranks.areas(weights_RN, precision="auprc" in self.names) for ranks in self.ranks]
             found["auroc"], found["auprc"] = (defined_mean(np.stack(each, axis=1)) for each in zip(*areas, strict=True))
+        found |= {name: metric.value(means(columns_NM, weights_RN)) for name, (metric, columns_NM) in self.own.items()}
         return {name: found[name] for name in self.names}
 
     def class_scores(self, weights_RN: Counts) -> dict[str, Floats]:

@@ -10,13 +10,14 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from lightloop.config.metrics import OF_PROBLEM
+from lightloop.config.metrics import BUILT_IN, OF_PROBLEM, OWN
 from lightloop.evaluation.draws import Draws, blocks
 from lightloop.evaluation.metrics import Counts, Floats, ratio
+from lightloop.evaluation.own._metric import NumberMetric, means
 
-# In the order of display.
-REGRESSION = OF_PROBLEM["regression"]
-FORECASTING = OF_PROBLEM["forecasting"]
+# Those that come along, and all of them, in the order of display.
+REGRESSION, FORECASTING = BUILT_IN["regression"], BUILT_IN["forecasting"]
+ALL = tuple(dict.fromkeys((*FORECASTING, *OF_PROBLEM["regression"], *OF_PROBLEM["forecasting"])))
 
 
 class NumberMetrics:
@@ -57,7 +58,7 @@ class NumberMetrics:
         _check(labels_NH, predictions_NH)
         absent = {"mase"} if naive_error is None else set()
         absent |= {"coverage", "width"} if quantiles_NHQ is None else set()
-        self.names = tuple(name for name in FORECASTING if name in names and name not in absent)
+        self.names = tuple(name for name in ALL if name in names and name not in absent)
         self.records, self.numbers = labels_NH.shape
         self.draws = draws or blocks(Draws(self.records, block))
         self.naive_error = naive_error
@@ -81,6 +82,10 @@ class NumberMetrics:
             columns["width"] = (high_NH - low_NH).astype(np.float64)
         self.columns = tuple(columns)
         self.sums_NM = np.stack([column.mean(1) for column in columns.values()], axis=1)
+        self.own: dict[str, tuple[NumberMetric, Floats]] = {}
+        for name in OWN.keys() & set(self.names):
+            metric: NumberMetric = OWN[name].load()()
+            self.own[name] = metric, metric.columns(y_NH, p_NH)
 
     def scores(self, weights_RN: Counts) -> dict[str, Floats]:
         """Each metric's value (R,) for each weighting; NaN where it is undefined."""
@@ -102,6 +107,7 @@ class NumberMetrics:
             "mase": scaled,
             "coverage": of.get("inside", nothing),
             "width": of.get("width", nothing),
+            **{name: metric.value(means(columns_NM, weights_RN)) for name, (metric, columns_NM) in self.own.items()},
         }
         return {name: found[name] for name in self.names}
 

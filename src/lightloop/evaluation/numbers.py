@@ -14,13 +14,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lightloop.config.data import Role
+from lightloop.config.metrics import OF_PROBLEM
 from lightloop.config.schema import Config
 from lightloop.config.series import SeriesSpec
 from lightloop.errors import LightloopError, UsageError
 from lightloop.evaluation.bootstrap import intervals
 from lightloop.evaluation.draws import draws_of
 from lightloop.evaluation.evidence import Resampling, lists, matrix, metrics_content, plain, write_table
-from lightloop.evaluation.number_metrics import FORECASTING, REGRESSION, NumberMetrics
+from lightloop.evaluation.number_metrics import ALL, NumberMetrics
 from lightloop.evaluation.problem import Answers, Floats, Problem
 from lightloop.files import replacing, write_json
 from lightloop.project import Project
@@ -39,7 +40,7 @@ class Numbers(Problem):
     """Regression and forecasting: answers are numbers (N, H), in the target's unit."""
 
     answer = "prediction"
-    metrics = FORECASTING
+    metrics = ALL
 
     @property
     def horizon(self) -> int:
@@ -50,7 +51,7 @@ class Numbers(Problem):
     @property
     def names(self) -> tuple[str, ...]:
         """The metrics of this data set's problem."""
-        return FORECASTING if self.spec.problem == "forecasting" else REGRESSION
+        return OF_PROBLEM[self.spec.problem]
 
     def write(self, config: Config, project: Project, questions: pa.Table, model: Answers, baseline: Answers) -> None:
         how = Resampling.of(config)
