@@ -169,11 +169,19 @@ def read_manifest(folder: Path) -> Manifest:
             f"{' and '.join(map(str, READ))}: use the version of Lightloop that wrote the bundle, or export it again"
         )
     try:
-        return Manifest.model_validate(content)
+        return Manifest.model_validate(_completed(content))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise LightloopError(f"{folder / MANIFEST} does not fit: {key}: {first['msg']}: {ANEW}") from None
+
+
+def _completed(content: dict[str, Any]) -> dict[str, Any]:
+    """What the first version of the template, which knew images alone, did not say."""
+    if content["format"] != 1 or "answer" in content:
+        return content
+    known = {key: value for key, value in content.get("input", {}).items() if key in ("channels", "size")}
+    return content | {"answer": "probabilities", "input": {"kind": "image", **known}}
 
 
 def hash_files(folder: Path) -> dict[str, str]:

@@ -1,0 +1,79 @@
+"""How large a project is without this or that: files, lines and packages of each variant of the template.
+
+    python benchmarks/variants.py                      # every feature by itself, tables alone, the small project
+    python benchmarks/variants.py serving image,text   # these: features with commas between them; `minimal`
+
+Lines are those of every text file that git holds, without locks and data.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from lightloop.template.minimal.small import make_small
+from lightloop.template.slim import read_features, slim
+from lightloop.template.slim.lock import pinned
+from lightloop.template.slim.tree import walk
+
+REPOSITORY = Path(__file__).parent.parent
+TABLES_ALONE = "image,text,series,serving,github,wandb,sweeps,adoption,creation,site,making"
+
+
+def tree(target: Path) -> None:
+    """The files of the repository that git knows or would take, without data."""
+    said = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(said, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in names:
+        source = REPOSITORY / name
+        if name and source.is_file() and not name.startswith(("storage/", "artifacts/")):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target / name)
+
+
+def size(root: Path) -> tuple[int, int, int, int]:
+    """Files, lines of all, lines of the package, and packages in the lock."""
+    files = lines = code = 0
+    for name in walk(root):
+        files += 1
+        if name.endswith(".lock"):
+            continue
+        try:
+            count = (root / name).read_text(encoding="utf-8").count("\n")
+        except UnicodeDecodeError:
+            continue
+        lines += count
+        code += count if name.startswith("src/") and name.endswith(".py") else 0
+    lock = (root / "requirements.lock").read_text(encoding="utf-8")
+    return files, lines, code, len(pinned(lock))
+
+
+def measure(variant: str) -> None:
+    """Print a row of the table."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch) / "project"
+        tree(root)
+        began = time.perf_counter()
+        if variant == "minimal":
+            make_small(root)
+        elif variant != "whole":
+            slim(root, variant.split(","))
+        files, lines, code, packages = size(root)
+        spent = time.perf_counter() - began
+    name = "tables alone" if variant == TABLES_ALONE else variant
+    what = "" if variant in ("whole", "minimal") else "without "
+    print(f"| {what}{name} | {files:,} | {lines:,} | {code:,} | {packages} | {spent:.0f} |", flush=True)
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or ["whole", *read_features().features, TABLES_ALONE, "minimal"]
+    print("| variant | files | lines | of them code of the package | packages in the lock | seconds |")
+    print("|---|---|---|---|---|---|")
+    for variant in wanted:
+        measure(variant)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The template as a project of somebody else: another name, fewer features, newer versions."""

@@ -1,0 +1,3 @@
+from lightloop.template.minimal.loop.cli import main
+
+main()
