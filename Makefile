@@ -6,13 +6,19 @@ READY := $(if $(LIGHTLOOP_ENVIRONMENT),,.venv/.ready)
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help environment run test test-slow test-long test-all rehearse rehearse-long check secrets audit format lock bench clean
+.PHONY: help docs environment run test test-slow test-long test-all rehearse rehearse-long check secrets audit format lock bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 environment: $(READY) ## what the other commands need, and nothing else
 
+# of the template alone
+init: $(READY) ## make this clone a project of your own: name, author, features
+	@if [ -e .template-init/ready ]; then python -I .template-init/swap.py .template-init; else lightloop init; fi
+.PHONY: init
+
+# end of the template's own
 run: $(READY) ## run the loop: data, training, evaluation, explanation, gate, report
 	@lightloop run
 
@@ -27,12 +33,14 @@ test-long: $(READY) data/fashion ## what takes longest: every name of every kind
 
 test-all: test test-slow test-long ## every test
 
+# feature: github, serving
 rehearse: $(READY) data/fashion ## the loop on GitHub, here: the workflow files run against a forge on this machine
 	@PYTHONPATH=tests python -m rehearsal short
 
 rehearse-long: $(READY) data/fashion ## the same with a refused model, a deployment that fails, drift, and a rollback
 	@PYTHONPATH=tests python -m rehearsal long
 
+# end
 check: $(READY) ## format, lint, types, import rules, workflows
 	@ruff format --check --quiet . || (echo "not formatted: run make format"; exit 1)
 	@ruff check --quiet .
@@ -42,6 +50,10 @@ check: $(READY) ## format, lint, types, import rules, workflows
 	@actionlint
 	@check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+
+docs: $(READY) ## the documentation as a site, into build/site; a link that leads nowhere is an error
+	@sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -c docs/_site -d build/pages docs build/site
+	@echo "build/site/index.html"
 
 secrets: $(READY) ## look for secrets in what git holds
 	@git ls-files -z -- ':!storage' ':!*requirements.lock' | xargs -0 detect-secrets-hook \

@@ -18,6 +18,7 @@ ASKED = {
     "make test": "pytest",
     "make test-all": 'pytest -m "slow or browser"',
     "make bench": "python benchmarks/run_all.py",
+    "make docs": "sphinx-build",
     "make lock": "uv pip compile pyproject.toml",
 }
 SETUP = {"git clone <url> && cd lightloop", ". .venv/bin/activate"}

@@ -29,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*-*"):
-        if not _alive(left.name.removeprefix(f".{path.name}.").partition("-")[0]):
+        if not alive(left.name.removeprefix(f".{path.name}.").partition("-")[0]):
             shutil.rmtree(left, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.{os.getpid()}-", dir=path.parent))
     try:
@@ -42,7 +42,7 @@ def replacing(path: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _alive(process: str) -> bool:
+def alive(process: str) -> bool:
     """Whether the process of that number runs; what is no number is nobody's."""
     if not process.isdigit():
         return True

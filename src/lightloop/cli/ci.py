@@ -71,6 +71,14 @@ def image(
 
 
 @ci.command()
+def verify(image: Annotated[str, typer.Argument(help="With its digest: ghcr.io/acme/model@sha256:...")]) -> None:
+    """Refuse an image that this repository's workflow did not attest."""
+    from lightloop.ci.attestation import verify as run
+
+    run(image)
+
+
+@ci.command()
 def deploy(
     tag: Annotated[str, typer.Argument(help="Such as model#production#3.")],
     canary: Annotated[float | None, typer.Option(help="First this share of the requests.")] = None,
@@ -100,7 +108,7 @@ def monitor(
 ) -> None:
     """Collect labelled data, look at the log, tell people, and say what is to be done."""
     from lightloop.ci.watching import watch
-    from lightloop.collection.said import moment, span
+    from lightloop.monitoring.settings import moment, span
 
     watch(window=span(window) if window else None, collected=span(collected), now=moment(now))
 

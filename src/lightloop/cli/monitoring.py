@@ -63,7 +63,8 @@ def collect(
 ) -> None:
     """Add the predictions whose truth is known to the data, for a retraining to learn from: data.dvc changes."""
     from lightloop.collection.collect import collect as add
-    from lightloop.collection.said import moment, said, span
+    from lightloop.collection.said import said
+    from lightloop.monitoring.settings import moment, span
     from lightloop.project import Project
 
     found = add(Project.find(), window=span(window), log=log, feedback=feedback, now=moment(now), dry_run=dry_run)
@@ -80,6 +81,7 @@ def simulate(
     records: Annotated[int, typer.Option(help="A day.")] = 800,
     labels: Annotated[float, typer.Option(help="Share of the answers whose truth comes.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Of the records that are drawn.")] = 42,
+    experiment: Annotated[str, typer.Option(help="A table of two classes.")] = "loans-fast",
     folder: Annotated[Path | None, typer.Option(help="Of the copy, else .lightloop/simulation.")] = None,
     no_drift: Annotated[bool, typer.Option("--no-drift", help="Only traffic: nothing should alarm.")] = False,
 ) -> None:
@@ -92,7 +94,7 @@ def simulate(
 
     asked = {"kind": "none" if no_drift else drift, "form": form, "size": size, "days": days, "records": records}
     try:
-        plan = Plan.model_validate(asked | {"labels": labels, "seed": seed})
+        plan = Plan.model_validate(asked | {"labels": labels, "seed": seed, "experiment": experiment})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = f"{first['loc'][0]}: " if first["loc"] else ""

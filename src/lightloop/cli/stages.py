@@ -1,6 +1,7 @@
 """The stages, in order. Each reads params.yaml, as the last `lightloop run` composed it."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,8 +10,8 @@ import typer
 from lightloop.cli.application import app, fail
 
 
-def stage(name: str, **options: Any) -> None:
-    """Run one stage on the current params.yaml."""
+def stage(name: str, *, settings: bool = False, **options: Any) -> None:
+    """Run one stage on the current params.yaml, with the settings that the config has for it where it has some."""
     import importlib
     import sys
 
@@ -28,6 +29,8 @@ def stage(name: str, **options: Any) -> None:
         project = Project.find()
         current = read_params(project)
         os.chdir(project.root)
+        if settings:
+            options |= dict(getattr(current.stages, name, ()))
         name_keys(project.root, sign=current.sign_key, public=current.serve.public_key)
         getattr(importlib.import_module(f"lightloop.stages.{name}"), name)(current, project, **options)
 
@@ -115,3 +118,37 @@ def gate(
 def report() -> None:
     """Write the report site."""
     stage("report")
+
+
+def add_own_stages(folder: Path) -> list[str]:
+    """Give each stage that has no command above one of its name: what a new stage needs is its file and dvc.yaml.
+
+    Its help is the first line of its docstring, and its settings are those of the config. The file is not imported.
+
+    Args:
+        folder: where stages lie.
+
+    Returns:
+        Their names.
+    """
+    import ast
+
+    known = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    own = [path for path in sorted(folder.glob("*.py")) if path.stem not in {*known, "__init__"}]
+    for path in own:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name == path.stem:
+                summary = (ast.get_docstring(node) or "").partition("\n")[0]
+                app.command(path.stem, help=summary)(_command_of(path.stem))
+    return [path.stem for path in own]
+
+
+def _command_of(name: str) -> Callable[[], None]:
+    def command() -> None:
+        stage(name, settings=True)
+
+    command.__name__ = name
+    return command
+
+
+OWN_STAGES = add_own_stages(Path(__file__).resolve().parent.parent / "stages")

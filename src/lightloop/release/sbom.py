@@ -19,7 +19,7 @@ from cyclonedx.model.dependency import Dependency
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-import lightloop
+from lightloop.config.signature import PACKAGE
 from lightloop.files import write_text
 from lightloop.project import Project
 from lightloop.serving.manifest import hash_files, read_manifest, verify_bundle
@@ -53,7 +53,7 @@ def make_sbom(project: Project | None, bundle: Path) -> str:
     libraries = read_lock(lock) if lock and lock.is_file() else []
     parts = [
         *(_file(name, value) for name, value in hash_files(bundle).items()),
-        _code(Path(lightloop.__file__).parent),
+        _code(PACKAGE),
     ]
     if lock and lock.is_file():
         parts.append(_file(LOCK, hashlib.sha256(lock.read_bytes()).hexdigest()))
