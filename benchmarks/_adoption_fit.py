@@ -1,6 +1,8 @@
 """Adopting a data set as a user does, and its smoke fit: the network, the simpler model and the trivial answer."""
 
+import atexit
 import io
+import shutil
 import subprocess
 import tempfile
 import time
@@ -28,13 +30,15 @@ def fit(one: Known, given: list[str], scratch: Path) -> dict[str, Any]:
         `name`; `fault`, or else `metric`, the values of `network`, `simpler` and `trivial`, and `seconds`.
     """
     project = _clone()
+    # The repository has data sets of its own with some of these names.
+    name = f"adopted-{one.name}"
     target = [] if one.form == "folder" else [one.target]
     started = time.perf_counter()
     try:
-        wish = Wish(given, target=target[0] if target else None, name=one.name, yes=True, force=True, fit=False)
+        wish = Wish(given, target=target[0] if target else None, name=name, yes=True, force=True, fit=False)
         adopt(project, wish, Console(file=io.StringIO(), width=200), terminal=False)
-        config = compose_config(project, [f"experiment={one.name}", "tracking=none"])
-        found = smoke_fit(config, project, scratch)
+        config = compose_config(project, [f"experiment={name}", "tracking=none"])
+        found = smoke_fit(config, project, scratch / "fit")
     except LightloopError as error:
         return {"name": one.name, "held_out": one.held_out, "fault": str(error)}
     metric = found.metrics[0]
@@ -68,6 +72,7 @@ def tell(rows: list[dict[str, Any]]) -> None:
 def _clone() -> Project:
     """A clone of this repository that lives as long as the process."""
     root = Path(tempfile.mkdtemp(prefix="adoption-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     subprocess.run(["git", "clone", "--quiet", "--shared", REPOSITORY, root / "clone"], check=True)
-    subprocess.run(["dvc", "pull", "--quiet"], cwd=root / "clone", check=True)
+    subprocess.run(["dvc", "pull", "--quiet", "data.dvc"], cwd=root / "clone", check=True)
     return Project.find(root / "clone")

@@ -6,6 +6,8 @@
     python benchmarks/adoption.py packages=FOLDER only=held-out   # those that nothing was improved by; or open
     python benchmarks/adoption.py packages=FOLDER fit results=fits.jsonl   # adopts and fits each, resumable, hours
 
+With `results=` the guesses can be resumed too. A file of results is of guesses or of fits.
+
 A guess counts as it stands after the questions that it asks were answered: `lightloop adopt` asks what it is not sure
 of, and a question about the target is answered by the truth. The first figures are those without any answer (`--yes`).
 A column that tells records apart or gives the target away is silent when it is a feature and neither a question nor a
@@ -184,6 +186,7 @@ def main() -> None:
         sys.exit(__doc__)
     packages = Path(words["packages"])
     results = Path(words["results"]) if "results" in words else None
+    fitting = "fit" in sys.argv
     done = {}
     if results is not None and results.exists():
         done = {row["name"]: row for row in map(json.loads, results.read_text().splitlines())}
@@ -191,11 +194,14 @@ def main() -> None:
     fits: list[dict[str, Any]] = []
     for one in chosen(words):
         if one.name in done:
-            fits.append(done[one.name])
+            if fitting:
+                fits.append(done[one.name])
+            else:
+                outcomes.append(Outcome(**done[one.name]))
             continue
         with tempfile.TemporaryDirectory() as scratch:
             given = build(one, packages, Path(scratch) / one.name)
-            if "fit" in sys.argv:
+            if fitting:
                 # Late: torch takes seconds.
                 from _adoption_fit import fit
 
@@ -205,7 +211,7 @@ def main() -> None:
                 show(outcomes[-1])
         if results is not None:
             with results.open("a") as file:
-                file.write(json.dumps(fits[-1] if fits else asdict(outcomes[-1])) + "\n")
+                file.write(json.dumps(fits[-1] if fitting else asdict(outcomes[-1])) + "\n")
     if outcomes:
         report(outcomes)
     if fits:

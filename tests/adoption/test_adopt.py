@@ -82,6 +82,7 @@ def test_a_table(project: Project, tmp_path: Path):
 def test_it_trains_and_is_scored(project: Project, tmp_path: Path):
     customers(400).to_parquet(tmp_path / "mine.parquet", index=False)
     said = take(project, tmp_path / "mine.parquet", target="bleibt", fit=True)
+    assert "1 linked" in said
     assert "first score" in said
     assert "saying the shares of the classes" in said
     assert "is not above" not in said

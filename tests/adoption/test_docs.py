@@ -1,5 +1,6 @@
 """Every command of docs/adopt.md is run here, in one project, in the order of the page."""
 
+import json
 import shlex
 import sqlite3
 import subprocess
@@ -67,6 +68,10 @@ def test_the_commands(project: Project, monkeypatch: pytest.MonkeyPatch) -> None
         said[line] = done.stdout
     assert "would add 40 records" in said["lightloop data add more.csv --data customers --dry-run"]
     assert "added 40 records to customers" in said["lightloop data add more.csv --data customers"]
-    assert "collected-customers.parquet" in said["lightloop data diff"]
+    # The sentence names five files, the first of which are those of the other data sets.
+    assert "40 with new content" in said["lightloop data diff"]
+    found = json.loads(said["lightloop data diff HEAD --data customers --json"])
+    assert "data/customers/collected-customers.parquet" in found["added"]
+    assert [(one["name"], one["added"], one["removed"]) for one in found["sets"]] == [("customers", 40, 0)]
     assert " M data.dvc" in changed(project)
     git(project.root, "checkout", "data.dvc")

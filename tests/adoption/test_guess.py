@@ -178,6 +178,18 @@ def test_a_series_that_is_not_in_order_is_put_in_order(tmp_path: Path) -> None:
     assert read_part(source, guess, "train").column("passengers").to_pylist() == months()["passengers"].tolist()
 
 
+@pytest.mark.parametrize("start", [1871.0, 1949 + 1 / 12])
+def test_years_are_read_where_they_have_a_decimal_comma(start: float, tmp_path: Path) -> None:
+    steps = 1.0 if start == 1871 else 1 / 12
+    table = months().rename(columns={"month": "year"}).assign(year=[start + steps * row for row in range(120)])
+    path = tmp_path / "a.csv"
+    table.to_csv(path, index=False, sep=";", decimal=",")
+    source, guess = guessed(path)
+    assert guess.problem == "forecasting"
+    stamps = read_part(source, guess, "train").column("year").to_pylist()
+    assert (stamps[0].year, len(set(stamps))) == (int(start), 120)
+
+
 def test_other_series_beside_the_forecast_one_are_asked_about(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     table = months().assign(**{name: rng.normal(size=120) for name in ("rain", "wind", "sun")})

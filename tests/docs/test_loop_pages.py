@@ -24,13 +24,14 @@ SHORT = ("trainer.max_epochs=2", "audit=none", "explain.records=10", "explain.st
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The small project with the loans and the messages in full."""
+    """The small project with every other data set in full."""
     project = make_repository(tmp_path_factory.mktemp("pages") / "project")
-    for name in ("loans", "spam"):
-        shutil.copytree(REPOSITORY / "data" / name, project.root / "data" / name)
+    for folder in sorted((REPOSITORY / "data").iterdir()):
+        if folder.is_dir() and not (project.root / "data" / folder.name).exists():
+            shutil.copytree(folder, project.root / "data" / folder.name)
     must(project.root, "dvc", "add", "-q", "data")
     must(project.root, "dvc", "push", "-q", "data.dvc")
-    commit_all(project.root, "tables and texts")
+    commit_all(project.root, "all data")
     return project
 
 

@@ -1,4 +1,4 @@
-"""Real runs on tables, of classes and of numbers: every stage, one after the other."""
+"""Real runs of each kind but images of classes: every stage, one after the other."""
 
 import importlib
 import shutil
@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from gan_world import tiny_config, tiny_project
 from loop_world import must
 from small_project import REPOSITORY
 
 from lightloop.config.compose import compose_config, write_params
+from lightloop.config.schema import Config
 from lightloop.files import write_json
 from lightloop.loop import read_pipeline
 from lightloop.project import Project
@@ -32,12 +34,48 @@ def ran(root: Path, spec: dict[str, object], *overrides: str) -> Project:
     write_json(project.expectations / f"{config.data.expectations}.json", suite)
     for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "start")):
         must(root, "git", *words)
+    return staged(project, config)
+
+
+def staged(project: Project, config: Config) -> Project:
+    """The project after every stage ran, also where the gate refuses the model."""
     write_params(project, config)
     write_champion(project)
     for name in read_pipeline(project):
         stage = getattr(importlib.import_module(f"lightloop.stages.{name}"), name)
         stage(config, project, **({"fail": False} if name == "gate" else {}))
     return project
+
+
+def demo(root: Path, name: str, *overrides: str) -> Project:
+    """A run of one of the repository's experiments, on its own data, for an epoch or two."""
+    (root / "data").mkdir(parents=True)
+    shutil.copytree(REPOSITORY / "configs", root / "configs")
+    shutil.copytree(REPOSITORY / f"data/{name}", root / f"data/{name}")
+    for file in ("dvc.yaml", "pyproject.toml", ".gto", ".gitignore"):
+        shutil.copy(REPOSITORY / file, root / file)
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "start")):
+        must(root, "git", *words)
+    project = Project(root)
+    return staged(project, compose_config(project, [f"experiment={name}", *QUICK, *overrides]))
+
+
+@pytest.fixture(scope="module")
+def text_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return demo(tmp_path_factory.mktemp("texts") / "project", "spam", "trainer.max_epochs=2")
+
+
+@pytest.fixture(scope="module")
+def series_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return demo(tmp_path_factory.mktemp("series") / "project", "co2")
+
+
+@pytest.fixture(scope="module")
+def generator_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = tiny_project(tmp_path_factory.mktemp("generation") / "project")
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "start")):
+        must(project.root, "git", *words)
+    return staged(project, tiny_config(project, "audit=none"))
 
 
 def loans() -> dict[str, object]:

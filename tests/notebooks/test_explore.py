@@ -54,7 +54,7 @@ def executed(project: Project) -> Any:
         client = NotebookClient(
             notebook, km=kernel, timeout=300, startup_timeout=300, resources={"metadata": {"path": str(folder)}}
         )
-        client.execute()
+        client.execute(cleanup_kc=True)  # else it leaves a kernel that it did not make itself running
     return notebook
 
 
@@ -100,6 +100,30 @@ def test_it_opens_a_run_on_numbers(number_run: Project):
     assert "tabular, regression" in said(notebook)
     assert "Nothing is classified here" in said(notebook)
     assert shown(notebook).count("image/svg+xml") >= 4
+
+
+@pytest.mark.slow
+def test_it_opens_a_run_on_texts(text_run: Project):
+    notebook = executed(text_run)
+    assert "spam, text, classification" in said(notebook)
+    assert shown(notebook).count("image/svg+xml") >= 4, "metrics, history, calibration, one answer"
+
+
+@pytest.mark.slow
+def test_it_opens_a_run_on_series(series_run: Project):
+    notebook = executed(series_run)
+    text = said(notebook)
+    assert "co2, series, forecasting" in text
+    assert "Nothing is classified here" in text
+    assert shown(notebook).count("image/svg+xml") >= 3, "metrics, history, one answer"
+
+
+@pytest.mark.slow
+def test_it_opens_a_run_of_a_generator(generator_run: Project):
+    notebook = executed(generator_run)
+    text = said(notebook)
+    assert "fashion-gan, image, generation" in text
+    assert "A generator is asked with noise" in text
 
 
 def test_nothing_private_is_used():

@@ -5,13 +5,14 @@ trait: an identifier that is a feature makes figures wrong silently, a feature t
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
 from lightloop.adoption.dates import number_dates
-from lightloop.adoption.model import ColumnGuess, Reading, What
+from lightloop.adoption.model import ColumnGuess, What
 from lightloop.adoption.names import (
     CALLED,
     CODES,
@@ -145,7 +146,8 @@ def _dated(values: Values, name: str) -> ColumnGuess | None:
     )
     if reading is None or (reading.type == "year" and len(known_D) < 5):
         return None
-    reading = Reading(reading.type, missing=values.reading.missing, format=reading.format)
+    # The numbers are written as they are: with a decimal comma, maybe.
+    reading = replace(values.reading, type=reading.type, format=reading.format)
     reason = "its numbers are years" if reading.type == "year" else "its numbers are dates"
     return _guess(values, name, "date", "ignored", None, 0.8, reason, reading=reading, why=NO_DATES)
 

@@ -19,6 +19,8 @@ FORMATS: Final = (
     *("%B %d, %Y", "%B %d %Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%Y-%b", "%m/%Y", "%YM%m", "%Ym%m", "%Y %b"),
 )
 TIMES: Final = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
+# Dates that are written as numbers are.
+NUMBERS: Final = ("epoch_s", "epoch_ms", "decimal_year", "year_month_day")
 _ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}(:\d{2}){0,2}([.,]\d+)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?)?")
 _QUARTER = re.compile(r"(\d{4})[-: ]?[qQ]([1-4])")
 _SHAPE = re.compile(r"(?=.*\d{2})[\dA-Za-z\u00e4\u00e9\u00fb\u00fc.,:/+\- ]{6,40}")
@@ -54,6 +56,8 @@ def date_format(texts: Sequence[str]) -> Reading | None:
 def parse_dates(texts: Sequence[str], reading: Reading) -> Stamps:
     """Texts as time stamps (D,) in seconds, NaT where one is none; those with a zone in UTC."""
     series = pd.Series(list(texts), dtype="object").astype("str")
+    if reading.type == "year" or reading.format in NUMBERS:
+        series = plainly(series, reading)
     if reading.type == "year":
         numbers = pd.to_numeric(series, errors="coerce")
         series = numbers.map("{:04.0f}-01-01".format)
@@ -105,6 +109,18 @@ def number_dates(  # noqa: PLR0911 - a kind of date each
     if strictly_called and low >= 1e11 and high <= 4e12:
         return Reading("date", format="epoch_ms")
     return None
+
+
+def plainly(texts: "pd.Series[str]", reading: Reading) -> "pd.Series[str]":
+    """Numbers as Python writes them, whatever their decimal mark, mark between thousands and affix."""
+    if reading.affix:
+        texts = texts.str.replace(reading.affix, "", regex=False).str.strip()
+    if reading.thousands:
+        marks = {" ": "[ \u00a0\u202f]", "'": "['\u2019]"}.get(reading.thousands, re.escape(reading.thousands))
+        texts = texts.str.replace(marks, "", regex=True)
+    if reading.decimal == ",":
+        texts = texts.str.replace(",", ".", regex=False)
+    return texts
 
 
 def _rising(texts: Sequence[str], reading: Reading) -> bool:

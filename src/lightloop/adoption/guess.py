@@ -265,9 +265,7 @@ class _Tables:
             record = next(name for name, one in self.columns.items() if one.what in ("image", "series"))
         for name, column in self.columns.items():
             if name not in (record, self.target) and column.role == "feature":
-                why = f"a record is one {'text' if modality == 'text' else column.what} here: this stands beside it"
-                if modality in ("image", "series"):
-                    why = f"a record is one {modality} here: this stands beside it"
+                why = f"a record is one {modality} here: this stands beside it"
                 self.columns[name] = replace(column, role="ignored", kind=None, why=why, values=())
 
     def _answer_columns(self, modality: Modality, problem: Problem) -> None:

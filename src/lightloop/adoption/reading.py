@@ -128,9 +128,11 @@ def _same(there: pa.Table, wanted: pa.Table, guess: Guess) -> bool:
             except RefusedError:
                 return False
         elif one.type != other.type:
-            if not (_is_number(one.type) and _is_number(other.type)):
+            # pandas stores text as large strings, which the data layer reads like the others.
+            common = next((kind for is_so, kind in ALIKE if is_so(one.type) and is_so(other.type)), None)
+            if common is None:
                 return False
-            one, other = one.cast(pa.float64()), other.cast(pa.float64())
+            one, other = one.cast(common), other.cast(common)
         if one.combine_chunks() != other.combine_chunks():
             return False
     return True
@@ -138,3 +140,11 @@ def _same(there: pa.Table, wanted: pa.Table, guess: Guess) -> bool:
 
 def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+# Types that are read alike, and the one that they are compared as.
+ALIKE = ((_is_number, pa.float64()), (_is_text, pa.large_string()))

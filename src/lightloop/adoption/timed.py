@@ -4,7 +4,7 @@ Shapes: T steps.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,9 @@ def find_time(columns: Mapping[str, ColumnGuess], values: Mapping[str, Values]) 
         one = values[name]
         if column.what not in ("date", "time") or one.missing or one.distinct < len(one.array):
             continue
-        array = one.array if one.holds == "date" else convert(one.array.cast("string"), column.reading)
+        # Of numbers that were read the marks are gone.
+        plain = replace(column.reading, decimal=".", thousands="", affix="")
+        array = one.array if one.holds == "date" else convert(one.array.cast("string"), plain)
         if array.null_count or len(array) < LEAST_STEPS:
             continue
         stamps = array.to_numpy().astype("datetime64[s]")

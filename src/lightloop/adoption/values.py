@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lightloop.adoption.dates import date_format, parse_dates
+from lightloop.adoption.dates import date_format, parse_dates, plainly
 from lightloop.adoption.model import Reading
 from lightloop.data.files import NULLS
 from lightloop.errors import RefusedError
@@ -296,14 +296,9 @@ def _points(texts: Sequence[str]) -> bool:
 def _parsed(texts: Sequence[str], reading: Reading) -> NDArray[np.float64]:
     """Texts as numbers (D,), NaN where one is none."""
     series = pd.Series(list(texts), dtype="object").astype("str")
-    if reading.affix:
-        series = series.str.replace(reading.affix, "", regex=False).str.strip()
-    if reading.thousands:
-        marks = {" ": "[ \u00a0\u202f]", "'": "['\u2019]"}.get(reading.thousands, re.escape(reading.thousands))
-        series = series.str.replace(marks, "", regex=True)
-    if reading.decimal == ",":
-        series = series.str.replace(",", ".", regex=False)
-    values: NDArray[np.float64] = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, copy=True)
+    values: NDArray[np.float64] = pd.to_numeric(plainly(series, reading), errors="coerce").to_numpy(
+        np.float64, copy=True
+    )
     return values
 
 

@@ -89,7 +89,7 @@ class DataSpec(Frozen):
     leakage_limit: Annotated[float, Field(gt=0.5, le=1)] | None = 0.95
     metamorphic: tuple[Metamorphic, ...] = ()
 
-    @field_validator("columns", mode="before")
+    @field_validator("columns", mode="before", json_schema_input_type=dict[str, Column | Role])
     @classmethod
     def _short_form(cls, columns: Any) -> Any:
         """`name: feature` is short for `name: {role: feature}`."""

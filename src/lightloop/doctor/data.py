@@ -192,7 +192,7 @@ def look_at_data(answer: Answer) -> Iterator[Finding]:
         yield AREA.look(
             "results",
             f"{len(results)} outputs of the loop are not as dvc.lock says",
-            "`lightloop run` makes them, `dvc checkout` brings those of dvc.lock",
+            "`lightloop run` makes them, `dvc pull` brings those of dvc.lock",
         )
     else:
         yield AREA.ok("results", "the loop's outputs are those of dvc.lock")

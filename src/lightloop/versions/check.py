@@ -1,5 +1,6 @@
 """`lightloop data check`: what the validate stage would say of the data as they lie there, and nothing written."""
 
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -36,7 +37,8 @@ def check_data(project: Project, overrides: Sequence[str]) -> None:
     suite = load_suite(project.expectations / f"{spec.expectations}.json")
     metadata = read_metadata(spec, project.root)
     outcome = run_suite(suite, metadata).with_checks(leakage_checks(spec, metadata, project.root))
-    console = Console(highlight=False)
+    # As wide in a file as elsewhere, so that words can be searched for.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     if outcome.failed:
         console.print(failures_table(outcome.failed))
     count, failed = len(outcome.checks), len(outcome.refusals)

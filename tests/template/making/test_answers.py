@@ -8,6 +8,7 @@ import pytest
 from lightloop.errors import UsageError
 from lightloop.template.making.answers import make_answers, read_answers
 from lightloop.template.making.asking import Given, ask
+from lightloop.template.slim import read_features
 
 GOOD = {"name": "Churn at Acme", "author": "Acme Ltd", "year": 2026}
 
@@ -85,13 +86,23 @@ def test_unknown_features_and_experiments_are_refused(tmp_path: Path):
         ask(given(file=tmp_path / "a.yaml"), tmp_path)
 
 
-def test_what_tests_run_on_is_kept_unless_its_modality_goes(tmp_path: Path):
+def test_what_tests_run_on_is_kept(tmp_path: Path):
     (tmp_path / "a.yaml").write_text("name: Churn\nauthor: A\nexperiments: [loans, loans-fast]\n")
-    with pytest.raises(
-        UsageError, match="tests and rehearsal run on fashion: keep it in `experiments`, or leave image out"
-    ):
+    with pytest.raises(UsageError, match="tests and rehearsal run on fashion: keep it in `experiments`"):
         ask(given(file=tmp_path / "a.yaml"), tmp_path)
-    assert ask(given(file=tmp_path / "a.yaml", leave_out="image"), tmp_path).leave_out == ("image",)
+
+
+def test_a_feature_that_no_tested_project_was_without_is_refused(tmp_path: Path):
+    offered = read_features().offered
+    for name in read_features().features:
+        one = given(yes=True, name="Churn", author="A", leave_out=name)
+        if name in offered:
+            assert ask(one, tmp_path).leave_out == (name,)
+        else:
+            with pytest.raises(
+                UsageError, match=f"^{name} can't be left out yet, since no project without it has passed"
+            ):
+                ask(one, tmp_path)
 
 
 def test_nobody_at_the_keyboard_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -113,7 +124,6 @@ def test_a_person_is_asked_and_asked_again_where_the_answer_is_wrong(tmp_path, m
             "none",
             "embedded",
             "kubernetes",
-            "",
             "fashion, loans loans-fast",
         ]
     )

@@ -69,13 +69,18 @@ def _checked(answers: Answers) -> Answers:
     for modality, needed in TESTED.items():
         lacking = [name for name in needed if name not in answers.experiments]
         if lacking and modality not in answers.leave_out and not answers.minimal:
-            raise UsageError(
-                f"tests and rehearsal run on {lacking[0]}: keep it in `experiments`, or leave {modality} out"
-            )
+            raise UsageError(f"tests and rehearsal run on {lacking[0]}: keep it in `experiments`")
     if answers.leave_out:
         from lightloop.template.slim import read_features
 
-        read_features().without(answers.leave_out)
+        features = read_features()
+        features.without(answers.leave_out)
+        for name in answers.leave_out:
+            if name not in features.offered:
+                raise UsageError(
+                    f"{name} can't be left out yet, since no project without it has passed its tests: "
+                    f"leave out {', '.join(features.offered) or 'nothing'}"
+                )
     return answers
 
 
@@ -114,9 +119,11 @@ def _asked(said: dict[str, Any], root: Path, given: Given) -> dict[str, Any]:
     one_of("tracking", "Experiment tracking", "wandb", "none")
     put("remote", "DVC remote: `embedded` in git, or an address such as s3://bucket/prefix", EMBEDDED)
     one_of("target", "Where releases are deployed to", "local", "container", "kubernetes", "ray")
-    for name, feature in read_features().features.items():
-        print(f"  {name}: {feature.about}")
-    put("leave_out", "Features to leave out, with commas, or nothing", "", _words)
+    features = read_features()
+    for name in features.offered:
+        print(f"  {name}: {features.features[name].about}")
+    if features.offered:
+        put("leave_out", "Features to leave out, with commas, or nothing", "", _words)
     put("experiments", f"Demo experiments to keep, of {', '.join(DEMOS)}", ",".join(KEPT), _words)
     return said
 

@@ -12,6 +12,7 @@ import yaml
 
 from lightloop.errors import UsageError
 from lightloop.template.making.needing import drop_tests
+from lightloop.template.slim.docs import cut_page
 
 # Every experiment that any version of the template brought. Others are the project's own, made by `lightloop adopt`.
 DEMOS: tuple[str, ...] = ("co2", "fashion", "fashion-gan", "loans", "loans-fast", "loans-two-heads", "spam")
@@ -95,6 +96,7 @@ def drop_experiments(root: Path, kept: Collection[str]) -> None:
             (root / f"configs/{group}/{option}.yaml").unlink(missing_ok=True)
             removed.add((group, option))
     _unlist(root, removed)
+    _cut_pages(root, gone, [_SCRIPTS[name] for name in unneeded if name in _SCRIPTS])
     for name in gone:
         for path in (f"configs/sweep/{name}.yaml", f"configs/audit/{name}.yaml"):
             (root / path).unlink(missing_ok=True)
@@ -113,6 +115,17 @@ def _unlist(root: Path, removed: Collection[tuple[str, str]]) -> None:
         names = "|".join(sorted(re.escape(f"{group}={option}") for group, option in removed))
         text = page.read_text(encoding="utf-8")
         page.write_text(re.sub(rf"`(?:{names})` | `(?:{names})`(?=\n)", "", text), encoding="utf-8")
+
+
+def _cut_pages(root: Path, gone: Collection[str], scripts: Collection[str]) -> None:
+    """Cut rows about experiments that are gone out of pages, and commands that would run them or make their data."""
+    names = "|".join(map(re.escape, gone))
+    said = [re.compile(rf"^\| `(?:{names})` \|"), re.compile(rf"experiment=(?:{names})(?![\w-])")]
+    said += [re.compile(rf"scripts/{re.escape(script)}") for script in scripts]
+    for path in [*root.glob("*.md"), *sorted((root / "docs").glob("*.md"))]:
+        text = path.read_text(encoding="utf-8")
+        if path.name != "CHANGELOG.md" and any(one.search(line) for one in said for line in text.splitlines()):
+            path.write_text(cut_page(text, said), encoding="utf-8")
 
 
 def _experiments(root: Path) -> set[str]:

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -83,8 +84,7 @@ def render(root: Path, answers: Answers, version: str) -> None:
     if answers.leave_out and (root / FEATURES).exists():
         from lightloop.template.slim import slim
 
-        # What makes projects is a feature, too, which no project needs.
-        slim(root, {*answers.leave_out, "making"})
+        slim(root, answers.leave_out)
     drop_experiments(root, answers.experiments)
     _drop_own(root)
     _sign(root, answers)
@@ -95,6 +95,7 @@ def render(root: Path, answers: Answers, version: str) -> None:
     rename_tree(root, answers.spelled)
     write_licence(root, answers)
     write_readme(root, answers, version)
+    _head_index(root)
     _tidy(root)
     _check(root)
 
@@ -166,6 +167,15 @@ def _set_project(root: Path, answers: Answers) -> None:
     if answers.licence != "MIT":
         text = text.replace('license-files = ["LICENSE"]', 'license-files = ["LICENSE", "LICENSE-template"]')
     path.write_text(text, encoding="utf-8")
+
+
+def _head_index(root: Path) -> None:
+    """Name and description in `llms.txt`, as `docs/_site/llms.py` writes them."""
+    path, project = root / "llms.txt", root / "pyproject.toml"
+    if path.exists() and project.exists():
+        about = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+        head = f"# {about['name'].capitalize()}\n\n> {about['description']}\n"
+        path.write_text(re.sub(r"\A# .*\n\n> .*\n", lambda _: head, path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _set_tracking(root: Path, answers: Answers) -> None:

@@ -32,6 +32,7 @@ class Feature:
         said: expressions of words that the documentation says of it alone.
         classes: of its values, for which `isinstance` is always true where they are all that is left.
         options: names in configs that are its own, such as those of its networks and data sets.
+        offered: whether projects may leave it out: one without it was made, and passed its own checks and tests.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Feature:
     classes: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
+    offered: bool = False
 
     def owns(self, path: str) -> bool:
         """Whether a file of the tree, relative and with slashes, is its own."""
@@ -94,6 +96,11 @@ class Features:
             if gone.issuperset(group):
                 raise UsageError(f"nothing would be left to learn from: keep one of {', '.join(group)}")
         return tuple(name for name in self.features if name in gone)
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Features that a project may leave out."""
+        return tuple(name for name, one in self.features.items() if one.offered)
 
     def owner(self, path: str) -> str | None:
         """The feature that a file belongs to, "core", or None where nothing claims it.

@@ -80,10 +80,10 @@ class Functions(Statements):
             return None, needed
         if lists["params"] and not lists["kwonly_params"] and node.params.star_kwarg is None:
             lists["params"][-1] = lists["params"][-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-        parameters = node.params.with_changes(**lists)
-        if not lists["kwonly_params"] and isinstance(parameters.star_arg, cst.ParamStar):
-            parameters = parameters.with_changes(star_arg=cst.MaybeSentinel.DEFAULT)
-        return parameters, needed
+        if not lists["kwonly_params"] and isinstance(node.params.star_arg, cst.ParamStar):
+            # Both at once: a star that nothing follows is no syntax.
+            return node.params.with_changes(**lists, star_arg=cst.MaybeSentinel.DEFAULT), needed
+        return node.params.with_changes(**lists), needed
 
     def _judged(self, one: cst.Param) -> cst.Param | None:
         """The parameter with what is left of its annotation and default; None where that is nothing."""

@@ -2,11 +2,13 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Mapping
 
 from lightloop.template.slim.features import Features
 from lightloop.template.slim.lock import canonical
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 REQUIREMENT = re.compile(r'^\s*"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?[^"]*",?\s*(?:#.*)?$')
 
 
@@ -60,22 +62,18 @@ def dead(pyproject: str, before: set[str], now: set[str], features: Features, le
 
 
 def declared(pyproject: str) -> list[str]:
-    """Every distribution that `pyproject.toml` names, a line each."""
-    return [canonical(match[1]) for line in _requirement_lines(pyproject) if (match := REQUIREMENT.match(line))]
+    r"""Every distribution that `pyproject.toml` names, in its order.
 
-
-def _requirement_lines(pyproject: str) -> list[str]:
-    """The lines of the lists of dependencies; the lists of tools stand further down and look alike."""
-    found, inside = [], False
-    for line in pyproject.splitlines():
-        if line.startswith("["):
-            inside = line.strip() in ("[project]", "[project.optional-dependencies]", "[dependency-groups]")
-        single = re.match(r"^\S.*= \[(.+)\]$", line) if inside else None
-        if single and "dependencies" not in line and line.split(" =")[0] not in NOT_LISTS:
-            found += [f"{part.strip()}," for part in single[1].split(",") if part.strip()]
-        elif inside:
-            found.append(line)
-    return found
+    Examples:
+        >>> declared('[project]\ndependencies = ["torch>=2", "fsspec[s3]"]')
+        ['torch', 'fsspec']
+    """
+    tables = tomllib.loads(pyproject)
+    project = tables.get("project", {})
+    lists = [project.get("dependencies", []), *project.get("optional-dependencies", {}).values()]
+    lists += tables.get("dependency-groups", {}).values()
+    # A group may include others, which is no name.
+    return [canonical(match[0]) for one in lists for entry in one if (match := NAME.match(str(entry)))]
 
 
 NOT_LISTS = ("license-files", "authors", "keywords", "classifiers")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,7 @@ def export(config: Config, project: Project) -> None:
 
 def write_graph(network: nn.Module, example: tuple[torch.Tensor, torch.Tensor], path: Path) -> None:
     """The network as ONNX, for any number of records, with nothing in it that changes from run to run."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # torchvision is not missed here
     program = torch.onnx.export(
         network.eval(),
         example,

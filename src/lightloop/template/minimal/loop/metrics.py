@@ -37,7 +37,8 @@ def score(name: str, probabilities_N: Floats, label_N: Labels) -> float:
         >>> score("accuracy", np.array([0.9, 0.2]), np.array([1, 0]))
         1.0
     """
-    return float(METRICS[name](torch.as_tensor(probabilities_N).double(), torch.as_tensor(label_N)))
+    # Copies: arrays of pandas may be read-only, which tensors can't be.
+    return float(METRICS[name](torch.tensor(probabilities_N, dtype=torch.float64), torch.tensor(label_N)))
 
 
 def better(name: str, value: float) -> float:

@@ -14,7 +14,7 @@ from lightloop.template.minimal.loop.gate import digest
 from lightloop.template.minimal.loop.paths import Project
 
 MODEL, PRODUCTION = "model", "production"
-OUTPUTS = ("dvc.lock", "artifacts", "reports")
+OUTPUTS = ("dvc.lock", "artifacts")  # git knows them; what DVC alone holds it ignores
 
 
 def champion(project: Project) -> dict[str, Any]:
@@ -60,11 +60,11 @@ def register(project: Project) -> str:
     if verdict["champion"]["digest"] == verdict["bundle_digest"]:
         raise UsageError(f"this bundle is in production already, as {verdict['champion']['version']}")
     changed = [line[3:] for line in _git(project, "status", "--porcelain", "--untracked-files=all").splitlines()]
-    others = [name for name in changed if not name.startswith(OUTPUTS)]
+    others = [name for name in changed if not name.startswith((*OUTPUTS, "storage/"))]
     if others:
         raise UsageError(f"{others[0]} is changed and not committed: commit it, so that the version can be made again")
     _must(project, "dvc", "push", "--quiet")
-    if changed:
+    if any(name.startswith(OUTPUTS) for name in changed):
         _git(project, "add", "--", *(name for name in OUTPUTS if (project.root / name).exists()))
         _git(project, "commit", "--quiet", "--message", "Results of the loop")
     if (project.root / "storage").is_dir() and _git(project, "status", "--porcelain", "storage"):

@@ -21,6 +21,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     project = Project(tmp_path / "project")
     project.root.mkdir()
     (project.root / ".gto").write_text("stages: [staging, production]\n", encoding="utf-8")
+    # What the loop writes and git ignores is there as well.
+    (project.root / ".gitignore").write_text("/reports\n/artifacts/champion\n", encoding="utf-8")
+    (project.root / "reports").mkdir()
     (project.root / "dvc.yaml").write_text(
         "artifacts: {model: {path: artifacts/bundle, type: model}}\n", encoding="utf-8"
     )
