@@ -188,6 +188,11 @@ def test_epochs_are_limited(images: Project, config: Config, tmp_path: Path):
     assert trained.task.trainer.global_step == 2 * 2, "2 of 3 batches in 2 epochs"
 
 
+def test_a_share_is_one_batch_at_least(images: Project, config: Config, tmp_path: Path):
+    chosen = tiny(config, debug={"name": "limit", "train": 0.01, "validation": 0.01}, trainer={"max_epochs": 1})
+    assert small_training(chosen, images.root, tmp_path).task.trainer.global_step == 1
+
+
 def test_a_profile_is_printed(images: Project, config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     small_training(tiny(config, debug={"name": "profile"}, trainer={"max_epochs": 1}), images.root, tmp_path)
     printed = capsys.readouterr().out

@@ -169,7 +169,7 @@ class LimitBatches(Frozen):
     """Shorter epochs: a share of the batches of training and validation, or a number of them."""
 
     name: Literal["limit"]
-    train: Limit = 10
+    train: Limit = 0.1
     validation: Limit = 1.0
 
 

@@ -1,6 +1,7 @@
 """Fitting a task with Lightning: early stopping, best checkpoint, exact resumption."""
 
 import logging
+import math
 import shutil
 import sys
 import warnings
@@ -8,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -111,7 +112,7 @@ def fit(
             **device,
             "max_epochs": settings.max_epochs,
             **_steps_of(config, task),
-            **limits(config.debug),
+            **limits(config.debug, _batches(data, "train"), _batches(data, "validation")),
         }
         trainer = pl.Trainer(
             **switches,
@@ -134,6 +135,10 @@ def fit(
     best_path = Path(best.best_model_path)
     content = torch.load(best_path, map_location="cpu", weights_only=True)
     return Fitted(best_path, int(content["epoch"]), history.rows, notes)
+
+
+def _batches(data: RecordsModule, split: Literal["train", "validation"]) -> int:
+    return math.ceil(len(data.splits[split]) / data.config.trainer.batch_size)
 
 
 def _steps_of(config: Config, task: pl.LightningModule) -> dict[str, Any]:
