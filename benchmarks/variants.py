@@ -6,31 +6,21 @@
 Lines are those of every text file that git holds, without locks and data.
 """
 
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from lean_trees import copied
 
 from lightloop.template.minimal.small import make_small
 from lightloop.template.slim import read_features, slim
 from lightloop.template.slim.lock import pinned
 from lightloop.template.slim.tree import walk
 
-REPOSITORY = Path(__file__).parent.parent
 TABLES_ALONE = "image,text,series,serving,github,wandb,sweeps,adoption,creation,site,making"
-
-
-def tree(target: Path) -> None:
-    """The files of the repository that git knows or would take, without data."""
-    said = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(said, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in names:
-        source = REPOSITORY / name
-        if name and source.is_file() and not name.startswith(("storage/", "artifacts/")):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target / name)
 
 
 def size(root: Path) -> tuple[int, int, int, int]:
@@ -53,8 +43,7 @@ def size(root: Path) -> tuple[int, int, int, int]:
 def measure(variant: str) -> None:
     """Print a row of the table."""
     with tempfile.TemporaryDirectory() as scratch:
-        root = Path(scratch) / "project"
-        tree(root)
+        root = copied(Path(scratch) / "project")
         began = time.perf_counter()
         if variant == "minimal":
             make_small(root)

@@ -1,10 +1,13 @@
 """A small project under git and DVC, as a person would have it, and commands run in it as a person would."""
 
 import os
+import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -89,6 +92,53 @@ def commit_all(root: Path, message: str) -> None:
 def clone(source: Path, target: Path, *options: str) -> Project:
     must(source.parent, "git", "clone", "-q", *options, source.as_uri(), str(target))
     return Project(target)
+
+
+def whole_clone(root: Path) -> Project:
+    """This repository as it stands, committed or not, without what runs left behind; it borrows this environment."""
+    must(root.parent, "git", "clone", "-q", str(REPOSITORY), str(root))
+    for changed in must(REPOSITORY, "git", "ls-files", "--modified", "--others", "--exclude-standard").split("\n"):
+        results = changed.startswith("artifacts/") or changed in ("dvc.lock", "params.yaml")
+        if changed and not results and (REPOSITORY / changed).is_file():
+            (root / changed).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / changed, root / changed)
+    if must(root, "git", "status", "--porcelain"):
+        commit_all(root, "what is not committed yet")
+    must(root, "ln", "-s", str(REPOSITORY / ".venv"), ".venv")
+    (root / ".git" / "info" / "exclude").write_text(".venv\n")
+    return Project(root)
+
+
+def make_would(line: str) -> str:
+    """What a `make ...` would do in the repository."""
+    return must(REPOSITORY, "make", "--dry-run", "--old-file=.venv/.ready", *shlex.split(line)[1:])
+
+
+def to_serve() -> tuple[str, dict[str, str]]:
+    """A free port, and the environment in which our programs come first and serve there, by one worker."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+    path = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
+    return port, os.environ | {"PATH": path, "LIGHTLOOP_SERVE_PORT": port, "LIGHTLOOP_SERVE_WORKERS": "1"}
+
+
+@contextmanager
+def meanwhile(do: Callable[[], object], every: float = 0.01) -> Iterator[None]:
+    """Have something done again and again, in another thread, until the block ends."""
+    done = threading.Event()
+
+    def go_on() -> None:
+        while not done.is_set():
+            do()
+            done.wait(every)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(30)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 300, every: float = 0.05) -> None:

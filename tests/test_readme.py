@@ -2,15 +2,13 @@
 
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 import pytest
-from loop_world import command, make_repository, must, run_small
+from loop_world import command, make_repository, make_would, must, run_small, whole_clone
 from small_project import REPOSITORY, SMALL
 
 from lightloop.files import read_json
-from lightloop.project import Project
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 # Commands that a test can't run inside itself, or that would change the lock; `make` is asked what it would do.
@@ -51,9 +49,7 @@ def test_every_command_has_a_test():
 
 @pytest.mark.parametrize(("line", "does"), ASKED.items())
 def test_make_would_do_what_the_readme_says(line: str, does: str):
-    asked = command(REPOSITORY, "make", "--dry-run", "--old-file=.venv/.ready", *shlex.split(line)[1:])
-    assert asked.returncode == 0, asked.stderr
-    assert does in asked.stdout
+    assert does in make_would(line)
 
 
 def test_every_file_that_the_readme_links_is_there():
@@ -91,19 +87,8 @@ def test_the_commands_of_the_loop(tmp_path: Path):
 @pytest.mark.timeout(1800)  # three runs and all checks
 def test_the_two_commands_and_a_release_in_a_whole_clone(tmp_path: Path):
     """`make run` on all the data, in a clone that borrows this environment; then the first release."""
-    root = tmp_path / "lightloop"
-    must(tmp_path, "git", "clone", "-q", str(REPOSITORY), str(root))
-    for changed in must(REPOSITORY, "git", "ls-files", "--modified", "--others", "--exclude-standard").split("\n"):
-        results = changed.startswith("artifacts/") or changed == "dvc.lock"
-        if changed and not results and (REPOSITORY / changed).is_file():
-            (root / changed).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / changed, root / changed)
-    if must(root, "git", "status", "--porcelain"):
-        must(root, "git", "add", "-A")
-        must(root, "git", "commit", "-qm", "what is not committed yet")
-    must(root, "ln", "-s", str(REPOSITORY / ".venv"), ".venv")
-    (root / ".git" / "info" / "exclude").write_text(".venv\n")
-    project = Project(root)
+    project = whole_clone(tmp_path / "lightloop")
+    root = project.root
     make = ["make", "--old-file=.venv/.ready"]
 
     first = command(root, *make, "run")

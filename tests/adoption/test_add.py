@@ -124,6 +124,18 @@ def test_types_are_those_of_the_data_set(project: Project, tmp_path: Path):
     assert changed(project) == []
 
 
+def test_what_stands_for_a_missing_value_is_missing(project: Project, tmp_path: Path):
+    """As in the data set's own CSV files: no town of its own, and no id."""
+    frame = newcomers(20)
+    frame.loc[:1, "Ort"] = ["NA", ""]
+    frame.loc[2:3, "Kunden-Nr"] = ["", "NA"]
+    found = add(project, written(frame, tmp_path / "more.csv"))
+    assert found.set_aside == {"Kunden-Nr: missing, or that of another record": 2}
+    spec = read_spec(project.configs, "customers")
+    kept = pq.read_table(project.root / spec.path / "collected-customers.parquet")
+    assert kept.column("Ort").null_count == 2
+
+
 def test_what_breaks_the_suite_alone_is_set_aside_and_together_refused(project: Project, tmp_path: Path):
     strange = newcomers(5).assign(bleibt="vielleicht")
     found = add(

@@ -237,6 +237,7 @@ WRONG = [
     (["mine.csv", "--name", "fashion"], 2, "'fashion' is taken"),
     (["mine.csv", "--target", "nope"], 2, "nope"),
     (["project/data/other"], 2, "lies in the project's data/"),
+    (["training=project/data/other", "test=mine.csv"], 2, "lies in the project's data/"),
     (["project"], 2, "holds the project itself"),
 ]
 

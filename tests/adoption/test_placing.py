@@ -1,15 +1,19 @@
 """Files of a source below `data/`: linked where that is safe, copied where it is not, and never changed."""
 
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from adoption_world import customers
 from registry_world import dvc, git
 
 from lightloop.adoption import placing as module
+from lightloop.adoption.guess import make_guess
 from lightloop.adoption.placing import Placed, link_or_copy, links_are_safe
+from lightloop.adoption.source import open_source
 from lightloop.project import Project
 
 
@@ -30,6 +34,49 @@ def test_a_link_takes_no_room_and_a_copy_stands_in_for_it(tmp_path: Path, monkey
         copy = tmp_path / "data" / name / "a.bin"
         assert copy.read_bytes() == source.read_bytes()
         assert copy.stat().st_ino != source.stat().st_ino
+
+
+def test_nothing_is_written_over_a_link(tmp_path: Path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name)
+    link_or_copy(tmp_path / "a", tmp_path / "data/one", may_link=True)
+    with pytest.raises(FileExistsError, match="one stands there already"):
+        link_or_copy(tmp_path / "b", tmp_path / "data/one", may_link=True)
+    assert (tmp_path / "a").read_text() == "a"
+
+
+def placed_of(tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch, target: str | None = None) -> Placed:
+    """What is placed of a source into `tmp_path / "placed"`."""
+    monkeypatch.setattr(module, "links_are_safe", lambda _: True)
+    source = open_source([path])
+    return module.place(Project(tmp_path), source, make_guess(source, target=target), tmp_path / "placed", frozenset())
+
+
+def test_files_of_folders_below_a_class_keep_their_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """`x/1.txt` and `x__1.txt` would have one name."""
+    for label in ("up", "down"):
+        (tmp_path / "source" / label / "x").mkdir(parents=True)
+        for place in (*range(8), "x/1", "x__1"):
+            (tmp_path / "source" / label / f"{place}.txt").write_text(f"{label}, what stands in {place} of it")
+    before = sorted(path.read_text() for path in (tmp_path / "source").rglob("*.txt"))
+    assert placed_of(tmp_path, tmp_path / "source", monkeypatch).records == {"train": 20}
+    for folder in ("source", "placed"):
+        assert sorted(path.read_text() for path in (tmp_path / folder).rglob("*.txt")) == before
+
+
+def test_what_is_left_out_of_a_table_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    frame = customers(100)
+    frame["bleibt"] = ["ja"] * 50 + ["nein"] * 43 + ["weg"] * 4 + ["neu"] * 2 + [None]
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    placed = placed_of(tmp_path, tmp_path / "a.csv", monkeypatch, "bleibt")
+    # A training record without a class is an unlabelled one.
+    assert (placed.classes, placed.records) == (("ja", "nein"), {"train": 94})
+    assert placed.left_out == {"of classes with too few records (neu, weg)": 6}
+    frame["Größe (Monate)"] = frame["Größe (Monate)"].where(frame.index > 9)
+    frame.to_csv(tmp_path / "b.csv", index=False)
+    shutil.rmtree(tmp_path / "placed")
+    placed = placed_of(tmp_path, tmp_path / "b.csv", monkeypatch, "Größe (Monate)")
+    assert (placed.records, placed.left_out) == ({"train": 90}, {"without a target": 10})
 
 
 @pytest.mark.slow

@@ -226,11 +226,10 @@ def test_class_folders_with_and_without_parts(tmp_path: Path) -> None:
     write_images(tmp_path / "plain")
     for part in ("train", "val"):
         write_texts(tmp_path / "parts" / part)
-    source, guess = guessed(tmp_path / "plain")
+    _, guess = guessed(tmp_path / "plain")
     assert (guess.modality, guess.classes, guess.parts) == ("image", ("cats", "dogs"), {"train": 24})
     assert guess.pictures is not None
     assert (guess.pictures.size, guess.pictures.channels) == ((20, 30), 3)
-    assert linkable(source, guess, "train")
     divided, texts = guessed(tmp_path / "parts")
     assert (texts.modality, texts.parts) == ("text", {"train": 120, "validation": 120})
     assert {file.label for file in folder_files(divided, "validation")} == {"ham", "spam"}
@@ -247,23 +246,22 @@ def test_files_that_lie_deeper_are_of_the_upper_folders_class(tmp_path: Path) ->
     (tmp_path / "cats" / "0.png").rename(tmp_path / "cats" / "old" / "0.png")
     source, guess = guessed(tmp_path)
     assert guess.parts == {"train": 24}
-    assert not linkable(source, guess, "train")
     assert read_part(source, guess, "train").column("label").to_pylist() == ["cats"] * 12 + ["dogs"] * 12
 
 
 def test_a_file_is_linked_only_where_the_data_layer_reads_the_same(tmp_path: Path) -> None:
     table = customers()
-    plain, guess = guessed(save(table, tmp_path / "plain.csv"))
-    assert linkable(plain, guess, "train")
     odd = table.assign(orders=table["orders"].astype(str).where(table["orders"] > 2, "?"))
-    marked, guess = guessed(save(odd, tmp_path / "marked.csv"))
-    assert not linkable(marked, guess, "train")
     table.to_parquet(tmp_path / "plain.parquet", index=False)
-    stored, guess = guessed(tmp_path / "plain.parquet")
-    assert linkable(stored, guess, "train")
+    odd.to_parquet(tmp_path / "marked.parquet", index=False)
     table.rename(columns={"town": "hash"}).to_parquet(tmp_path / "taken.parquet", index=False)
+    save(table, tmp_path / "typeless.csv")
+    found = {}
+    for path in tmp_path.iterdir():
+        source, guess = guessed(path)
+        found[path.stem] = linkable(source, guess, "train", read_part(source, guess, "train"))
+    assert found == {"plain": True, "marked": False, "taken": False, "typeless": False}
     taken, guess = guessed(tmp_path / "taken.parquet")
-    assert not linkable(taken, guess, "train")
     assert "hash_" in read_part(taken, guess, "train").column_names
 
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +20,9 @@ from lightloop.collection.collect import Collection, collect
 from lightloop.collection.said import said
 from lightloop.data.collected import collected_path
 from lightloop.errors import LightloopError, RefusedError, UsageError
+from lightloop.files import write_json
 from lightloop.project import Project
+from lightloop.versions.change import recover
 
 pytestmark = pytest.mark.slow  # Great Expectations
 
@@ -108,6 +112,22 @@ def test_where_dvc_fails_all_is_as_it_was(project: Project, monkeypatch: pytest.
     with pytest.raises(LightloopError, match="`dvc add` failed"):
         run(project)
     assert sorted((project.root / "data").rglob("*")) == before
+
+
+def test_a_change_that_was_killed_is_taken_back_first(project: Project) -> None:
+    """Else its half would be recorded, and what was collected be taken back with it later."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    (project.root / "data/half").mkdir()
+    (project.root / "data/half/a.txt").write_text("of a change that was killed")
+    pointer = (project.root / "data.dvc").read_text()
+    journal = {"process": dead.pid, "pointer": pointer, "targets": ["data/half"], "existed": [False], "made": []}
+    write_json(project.scratch / "change/journal.json", journal)
+    found = run(project)
+    assert not (project.root / "data/half").exists()
+    assert not recover(project)
+    assert found.data_version == project.data_version()
+    assert dvc(project.root, "status", "data.dvc").strip() == "Data and pipelines are up to date."
 
 
 def test_there_must_be_something_to_collect(project: Project) -> None:

@@ -13,7 +13,7 @@ from small_project import REPOSITORY, SMALL
 
 from lightloop.creation.create import create
 from lightloop.creation.pieces import new_piece
-from lightloop.creation.usual import refuse_taken, usual_variant
+from lightloop.creation.usual import refuse_taken, variant_of
 from lightloop.errors import LightloopError, UsageError
 from lightloop.files import read_json
 from lightloop.project import Project
@@ -97,15 +97,16 @@ def test_names_that_somebody_has_are_refused(bare: Project):
 
 
 def test_what_is_not_said_is_that_of_the_current_data(bare: Project):
-    assert usual_variant(bare, "network") == "image"
-    assert usual_variant(bare, "task") == usual_variant(bare, "metric") == "classification"
-    assert usual_variant(bare, "stage") is None
+    assert variant_of(bare, "network", None) == "image"
+    assert variant_of(bare, "task", None) == variant_of(bare, "metric", None) == "classification"
+    assert variant_of(bare, "task", "forecasting") == "regression", "forecasts are numbers"
+    assert variant_of(bare, "stage", None) is None
     config = bare.configs / "config.yaml"
     config.write_text(config.read_text().replace("experiment: fashion ", "experiment: fashion-gan "))
     with pytest.raises(
         UsageError, match=r"data=fashion-gan is generation, .* say --problem with one of classification"
     ):
-        usual_variant(bare, "task")
+        variant_of(bare, "task", None)
 
 
 @pytest.mark.parametrize(

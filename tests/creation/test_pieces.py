@@ -12,11 +12,11 @@ import yaml
 from lightloop.config.signature import read_component
 from lightloop.creation.lines import with_settings, with_stage
 from lightloop.creation.names import LONGEST, check_name
-from lightloop.creation.pieces import KINDS, ROOMS, Kind, new_piece, variants
+from lightloop.creation.pieces import ROOMS, Kind, new_piece, variants
 from lightloop.errors import UsageError
 from lightloop.project import Project
 
-STARTS = [(kind, variant) for kind in KINDS for variant in variants(kind) or (None,)]
+STARTS = [(kind, variant) for kind in ROOMS for variant in variants(kind) or (None,)]
 # A digit follows.
 NAMES = ("a", "two_words_", "a_name_as_long_as_one_may_be_12")
 

@@ -1,7 +1,6 @@
 """`lightloop ci deploy` on real services: what a workflow tries first, waits for, and counts as a failure."""
 
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 from hammer import Hammer
+from loop_world import meanwhile
 from services import image_record, later, release_failing_bundle, version_at
 
 from lightloop.ci.deploying import deploy
@@ -53,20 +53,11 @@ def address_of(project: Project) -> str:
 @contextmanager
 def asked(project: Project) -> Iterator[None]:
     """While somebody asks, whatever is answered."""
-    done, address = threading.Event(), address_of(project)
-
-    def ask() -> None:
-        with httpx.Client(base_url=address, timeout=30) as client:
-            while not done.wait(0.01):
-                client.post("/v1/predict", json=image_record())
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
+    with (
+        httpx.Client(base_url=address_of(project), timeout=30) as client,
+        meanwhile(lambda: client.post("/v1/predict", json=image_record())),
+    ):
         yield
-    finally:
-        done.set()
-        thread.join(30)
 
 
 def test_the_first_release_waits_for_nothing_and_the_next_is_tried_beside_it(
@@ -131,6 +122,11 @@ def test_a_release_that_fails_for_all_gives_way_and_the_job_fails(job: Project) 
     while version_at_or_none(job) != "v0.1.0":
         assert time.monotonic() < end
         time.sleep(0.1)
+    # The release that it gave way to is as good as deployed.
+    later()
+    rollback(job, stage="production")
+    deploy(tag=str(assignments(job.root)[-1]["ref"]), canary=None)
+    assert version_at(address_of(job)) == "v0.1.0"
 
 
 def version_at_or_none(project: Project) -> str | None:

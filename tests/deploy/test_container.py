@@ -18,11 +18,12 @@ from tiny_bundles import tiny_bundle
 
 from lightloop.config.serve import ServeConfig
 from lightloop.deploy.container import deploy
-from lightloop.deploy.released import by_path, settings_of
+from lightloop.deploy.released import by_path
 from lightloop.deploy.variables import variables
 from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
 from lightloop.service.processes.state import Served
+from lightloop.service.settings import settings_of
 from lightloop.serving.golden import read_golden
 from lightloop.serving.manifest import verify_bundle
 

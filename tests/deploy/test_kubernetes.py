@@ -12,10 +12,10 @@ import yaml
 from lightloop.config.serve import ServeConfig
 from lightloop.deploy.kubernetes import deploy, manifests, write_manifests
 from lightloop.deploy.order import Order
-from lightloop.deploy.released import settings_of
 from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
 from lightloop.service.processes.state import Served
+from lightloop.service.settings import settings_of
 
 VERSIONS = ("1.30", "1.34", kubernetes_validate.latest_version().rsplit(".", 1)[0])
 SERVED = Served(folder="/bundle", version="v1.2.3", digest="ab" * 32)

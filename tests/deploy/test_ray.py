@@ -13,9 +13,10 @@ import yaml
 from tiny_bundles import tiny_bundle
 
 from lightloop.config.serve import ServeConfig
-from lightloop.deploy.released import by_path, settings_of
+from lightloop.deploy.released import by_path
 from lightloop.errors import UsageError
 from lightloop.project import Project
+from lightloop.service.settings import settings_of
 from lightloop.serving.golden import read_golden
 from lightloop.serving.manifest import verify_bundle
 from lightloop.serving.predictor import Predictor
@@ -31,7 +32,8 @@ import ray
 from ray.cluster_utils import Cluster
 
 from lightloop.deploy.ray import application
-from lightloop.deploy.released import by_path, settings_of
+from lightloop.deploy.released import by_path
+from lightloop.service.settings import settings_of
 
 folder, port = Path(sys.argv[1]), sys.argv[2]
 quiet = {"include_dashboard": False, "object_store_memory": 100_000_000}

@@ -1,17 +1,15 @@
 """Every command and program of docs/serving.md is run here, in order, or has a reason why not."""
 
 import json
-import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from loop_world import PROGRAMS
+from loop_world import to_serve
 from registry_world import dvc, git, make_world, verdict
 from small_project import REPOSITORY
 from tiny_bundles import tiny_bundle
@@ -96,13 +94,7 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.mark.slow
 def test_the_page_runs_from_top_to_bottom(project: Project):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-    environment = os.environ | {
-        "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
-        "LIGHTLOOP_SERVE_PORT": port,
-        "LIGHTLOOP_SERVE_WORKERS": "1",
-    }
+    port, environment = to_serve()
     said = []
     try:
         for language, block in blocks():

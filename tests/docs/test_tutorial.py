@@ -1,19 +1,14 @@
 """The tutorial, from its first command to its last, in a whole clone that borrows this environment."""
 
-import os
-import shutil
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
-from loop_world import PROGRAMS, must
+from loop_world import to_serve, whole_clone
 from pages import blocks, commands, lines
-from small_project import REPOSITORY
 
 from lightloop.deploy.local import running
 from lightloop.files import read_json
-from lightloop.project import Project
 
 PORT = "localhost:8000"
 PAGE = "docs/tutorial.md"
@@ -26,22 +21,6 @@ def test_the_tutorial_is_short() -> None:
     assert set(told) > SETUP
     assert len(told) < 20
     assert {block.language for block in blocks(PAGE)} == {"sh", "python"}
-
-
-def whole_clone(root: Path) -> Project:
-    """This repository as it stands, committed or not, without what runs left behind."""
-    must(root.parent, "git", "clone", "-q", str(REPOSITORY), str(root))
-    for changed in must(REPOSITORY, "git", "ls-files", "--modified", "--others", "--exclude-standard").split("\n"):
-        results = changed.startswith("artifacts/") or changed in ("dvc.lock", "params.yaml")
-        if changed and not results and (REPOSITORY / changed).is_file():
-            (root / changed).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / changed, root / changed)
-    if must(root, "git", "status", "--porcelain"):
-        must(root, "git", "add", "-A")
-        must(root, "git", "commit", "-qm", "what is not committed yet")
-    must(root, "ln", "-s", str(REPOSITORY / ".venv"), ".venv")
-    (root / ".git" / "info" / "exclude").write_text(".venv\n")
-    return Project(root)
 
 
 def steps(port: str) -> list[list[str]]:
@@ -61,13 +40,7 @@ def steps(port: str) -> list[list[str]]:
 @pytest.mark.timeout(2400)  # two whole loops and a fit
 def test_the_tutorial_from_top_to_bottom(tmp_path: Path) -> None:
     project = whole_clone(tmp_path / "lightloop")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-    environment = os.environ | {
-        "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
-        "LIGHTLOOP_SERVE_PORT": port,
-        "LIGHTLOOP_SERVE_WORKERS": "1",
-    }
+    port, environment = to_serve()
     said = {}
     try:
         for words in steps(port):

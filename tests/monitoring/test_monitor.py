@@ -152,6 +152,19 @@ def test_without_a_change_there_is_nothing_to_do_and_the_same_log_is_the_same_re
     assert "to be done: nothing" in said(found, "reports/monitoring.json")
 
 
+def test_it_reads_the_log_where_the_environment_has_the_service_write_it(
+    world, predictor, empty, tmp_path, monkeypatch
+):
+    write(tmp_path / "elsewhere", predictor, many(world, 60))
+    asked = {"window": WEEK, "now": NOW, "bundle": world.bundle}
+    assert monitor(empty, **asked).windows[-1].records == 0
+    monkeypatch.setenv("LIGHTLOOP_SERVE_LOG_FOLDER", str(tmp_path / "elsewhere"))
+    assert monitor(empty, **asked).windows[-1].records == 60
+    monkeypatch.setenv("LIGHTLOOP_SERVE_LOG_REDACT", "age")
+    looked = {one.name for one in monitor(empty, **asked).windows[-1].findings if one.kind == "feature_drift"}
+    assert looked == {one.name for one in predictor.manifest.input.features} - {"age"}
+
+
 def test_a_drift_that_stays_trains_anew(world, predictor, empty, tmp_path):
     for weeks_ago in (0, 1):
         records = many(world, 200, weeks_ago)

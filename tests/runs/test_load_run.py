@@ -189,6 +189,22 @@ def test_a_run_without_attributions_says_so(tmp_path: Path):
         _ = explanations.best
 
 
+def test_samples_of_a_generator_have_no_attributions(tmp_path: Path):
+    project = Project(tmp_path)
+    methods = {"memorisation": {"trusted": True, "reasons": [], "checks": {"close_share": {"value": 0.1}}}}
+    records = [{"id": "s0", "prediction": "a", "distance": 1.5, "nearest": "t7", "nearest_label": "a"}]
+    write_json(project.explanation_result, {"n": 1, "methods": methods, "records": records})
+    project.explanation_images.mkdir()
+    np.savez(project.attributions, ids=np.array(["s0"]), distances=np.array([1.5]))
+    explanations = Explanations(Source(project))
+    assert explanations.checks().loc["close_share", "value"] == 0.1
+    assert explanations.records.loc["s0", "nearest"] == "t7"
+    with pytest.raises(UsageError, match="generated samples have no attributions: `records` says which training"):
+        explanations.of("s0")
+    with pytest.raises(UsageError, match="generated samples have no attributions"):
+        explanations.attributions()
+
+
 ASKED = {
     "metrics": "evaluate",
     "predictions": "evaluate",

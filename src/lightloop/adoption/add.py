@@ -18,25 +18,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from lightloop.adoption.reading import folder_files
+from lightloop.adoption.reading import folder_files, is_text, labelled
 from lightloop.adoption.source import open_source, raw_table
 from lightloop.adoption.values import convert, look
 from lightloop.collection.candidates import OUR_NAMES
 from lightloop.collection.checked import joined, set_aside
-from lightloop.collection.collect import known_contents
+from lightloop.collection.collect import known_contents, label_counts, write_collected
 from lightloop.collection.sides import by_time, chosen_sides
 from lightloop.config.compose import compose_config, read_params
 from lightloop.config.data import Role
 from lightloop.config.schema import AnySpec
 from lightloop.config.series import SeriesSpec
 from lightloop.data.collected import ID, SPLIT, Side, collected_path
-from lightloop.data.files import read_table
+from lightloop.data.files import NULLS, read_table
 from lightloop.data.records import read_records
 from lightloop.data.splits import read_splits
 from lightloop.errors import RefusedError, UsageError
 from lightloop.monitoring.content import content_keys
 from lightloop.project import Project
-from lightloop.versions.change import Move, apply, recover, require_whole
+from lightloop.versions.change import recover, require_whole
 from lightloop.versions.check import current_spec
 
 CARRIED: tuple[Role, ...] = ("group", "time", "sensitive", "slice", "auxiliary")
@@ -102,7 +102,7 @@ def add_records(
         require_whole(project)
     rows, ignored = _rows(project, spec, files)
     read = len(rows)
-    rows = rows.filter(_labelled(rows.column(spec.target)))
+    rows = rows.filter(labelled(rows.column(spec.target)))
     unlabelled = read - len(rows)
     path = collected_path(spec, project.root)
     before = pq.read_table(path) if path.exists() else None
@@ -114,8 +114,7 @@ def add_records(
     refused = set_aside(project, spec, before, new) if len(new) else {}
     reasons.update("; ".join(several) for several in refused.values())
     new = new.filter(pa.array([one not in refused for one in new.column(ID).to_pylist()], pa.bool_()))
-    version = _write(project, path, joined(before, new)) if len(new) and not dry_run else None
-    counted = Counter(map(str, new.column(spec.target).to_pylist())) if spec.problem == "classification" else {}
+    version = write_collected(project, path, joined(before, new)) if len(new) and not dry_run else None
     return Addition(
         name=spec.name,
         records=read,
@@ -123,7 +122,7 @@ def add_records(
         known=known,
         set_aside=dict(sorted(reasons.items())),
         added=dict(sorted(Counter(new.column(SPLIT).to_pylist()).items())),
-        labels=dict(sorted(counted.items())),
+        labels=label_counts(new, spec),
         ignored=ignored,
         data_version=version,
         dry_run=dry_run,
@@ -178,7 +177,8 @@ def _schema(project: Project, spec: AnySpec) -> pa.Schema:
 def _raw(file: str, spec: AnySpec) -> pa.Table:
     source = open_source([file])
     if source.form not in ("images", "texts"):
-        return pa.concat_tables([raw_table(source, part) for part in source.places], promote_options="permissive")
+        raw = pa.concat_tables([raw_table(source, part) for part in source.places], promote_options="permissive")
+        return _without_nulls(raw) if source.form == "delimited" else raw
     if {"images": "image", "texts": "text"}[source.form] != spec.modality:
         raise UsageError(
             f"{file} holds {source.form}, but data={spec.name} is {spec.modality}: give files of that kind"
@@ -187,6 +187,16 @@ def _raw(file: str, spec: AnySpec) -> pa.Table:
     contents = [one.path.read_bytes() for one in found]
     values = contents if spec.modality == "image" else [one.decode("utf-8", errors="replace") for one in contents]
     return pa.table({spec.feature: values, spec.target: [one.label for one in found]})
+
+
+def _without_nulls(raw: pa.Table) -> pa.Table:
+    """A delimited file has no missing values, only texts that stand for them: those that the data layer takes so."""
+    nulls = pa.array(NULLS, pa.string())
+    columns = {
+        name: pc.if_else(pc.is_in(column, value_set=nulls), pa.scalar(None, pa.string()), column)
+        for name, column in zip(raw.column_names, raw.columns, strict=True)
+    }
+    return pa.table(columns)
 
 
 def _typed(raw: pa.Table, field: pa.Field, file: str) -> pa.ChunkedArray:
@@ -205,9 +215,8 @@ def _typed(raw: pa.Table, field: pa.Field, file: str) -> pa.ChunkedArray:
     if pa.types.is_struct(column.type) and pa.types.is_large_binary(field.type):
         column = pc.struct_field(column, "bytes")
     try:
-        is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-        wants_text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
-        if is_text and not wants_text:
+        wants_text = is_text(field.type)
+        if is_text(column.type) and not wants_text:
             column = convert(column, look(column, field.name).reading)
         if pa.types.is_floating(column.type) and wants_text:  # "1", not "1.0"
             whole = column.cast(pa.int64(), safe=False)
@@ -219,13 +228,6 @@ def _typed(raw: pa.Table, field: pa.Field, file: str) -> pa.ChunkedArray:
             f"{name}: the column {field.name!r} can't be read as {field.type}, which it is in the data set "
             f"({str(error).splitlines()[0]}): mend it; nothing was added"
         ) from None
-
-
-def _labelled(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    known = column.is_valid()
-    if pa.types.is_string(column.type):
-        known = pc.and_(known, pc.not_equal(pc.fill_null(column, ""), ""))
-    return known
 
 
 def _new_records(
@@ -339,13 +341,3 @@ def _new_steps(project: Project, spec: SeriesSpec, rows: pa.Table, reasons: Coun
     names = [f"step-{name}" for name in stamp_names(times[kept])] if kept else []
     new = new.append_column(ID, pa.array(names, pa.string()))
     return new.append_column(SPLIT, pa.array(["time"] * len(new), pa.string())), known
-
-
-def _write(project: Project, path: Path, table: pa.Table) -> str | None:
-    staged = project.scratch / "adding" / path.name
-    staged.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, staged)
-    try:
-        return apply(project, [Move(staged, path)])
-    finally:
-        staged.unlink(missing_ok=True)

@@ -14,7 +14,6 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -25,10 +24,9 @@ from lightloop.adoption.model import Finding, Guess, Source
 from lightloop.adoption.placing import Placed, place
 from lightloop.adoption.settings import Facts, choose, window_and_horizon
 from lightloop.adoption.shown import ask, show_findings, show_guess, show_smoke
-from lightloop.adoption.source import open_source
+from lightloop.adoption.source import open_source, without_role
 from lightloop.adoption.warnings import find_warnings
 from lightloop.config.compose import compose_config
-from lightloop.config.data import Part
 from lightloop.config.schema import AnySpec
 from lightloop.data.splits import class_codes, read_splits
 from lightloop.errors import UsageError
@@ -226,8 +224,7 @@ def _name(project: Project, wish: Wish) -> str:
     Raises:
         UsageError: it is no name, or taken.
     """
-    first = wish.paths[0].partition("=")[2] or wish.paths[0] if _has_role(wish.paths[0]) else wish.paths[0]
-    name = wish.name if wish.name is not None else slug(Path(first).resolve().stem)
+    name = wish.name if wish.name is not None else slug(without_role(wish.paths[0]).resolve().stem)
     if not NAME.fullmatch(name) or name in TAKEN:
         raise UsageError(
             f"{name!r} is no name for a data set: give one with --name, of small letters, digits, - and _, such as mine"
@@ -263,11 +260,6 @@ def slug(text: str) -> str:
     return name if name[0].isalpha() else f"data-{name}"
 
 
-def _has_role(path: str) -> bool:
-    parts: tuple[Part, ...] = ("train", "validation", "test")
-    return path.partition("=")[0] in parts and not Path(path).exists()
-
-
 def _outside(project: Project, paths: Sequence[str]) -> None:
     """Refuse what lies where the data set will lie.
 
@@ -278,7 +270,7 @@ def _outside(project: Project, paths: Sequence[str]) -> None:
         raise UsageError("no PATH: say what to adopt, such as `lightloop adopt table.csv`")
     inside = (project.root / "data").resolve()
     for path in paths:
-        there = Path(path.partition("=")[2] if _has_role(path) else path).expanduser().resolve()
+        there = without_role(path).expanduser().resolve()
         if there == inside or inside in there.parents:
             raise UsageError(
                 f"{path} lies in the project's data/, which DVC versions as a whole: move it out, and adopt it from "

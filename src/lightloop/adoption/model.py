@@ -54,11 +54,6 @@ class Dialect:
     skip: int = 0
     replace: bool = False
 
-    @property
-    def plain(self) -> bool:
-        """Whether the data layer reads the file as it stands."""
-        return self == Dialect()
-
 
 @dataclass(frozen=True)
 class Reading:

@@ -7,7 +7,7 @@ DVC is told to link its cache by hard links it would make the source's file read
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -19,15 +19,15 @@ import pyarrow.parquet as pq
 from rich.progress import track
 
 from lightloop.adoption.model import FolderFile, Guess, Source
-from lightloop.adoption.reading import folder_files, linkable, read_part
+from lightloop.adoption.reading import folder_files, labelled, linkable, read_whole
 from lightloop.config.data import Part
 from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
 from lightloop.release.repository import dvc
 
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
-# A class has to be in all three splits.
-LEAST_OF_CLASS = 5
+# Records of a class in one file, so that it is in all three splits.
+LEAST_TO_DIVIDE = 5
 PROGRESS_FROM = 2_000
 
 
@@ -80,8 +80,8 @@ def place(project: Project, source: Source, guess: Guess, folder: Path, corrupt:
         ) from None
     if guess.problem == "classification" and len(placed.classes) < 2:
         raise UsageError(
-            f"of the target {guess.target.source!r} {len(placed.classes)} class is left that has {LEAST_OF_CLASS} "
-            "records or more: name another column with --target, or bring more records"
+            f"of the target {guess.target.source!r} {len(placed.classes)} class is left that has "
+            f"{_least(placed.files)} records or more: name another column with --target, or bring more records"
         )
     if not placed.records.get("train"):
         raise UsageError("no record is left to be trained on: see the warnings above")
@@ -98,7 +98,13 @@ def links_are_safe(project: Project) -> bool:
 
 
 def link_or_copy(source: Path, target: Path, *, may_link: bool) -> bool:
-    """Put a file at `target`; whether it is a link."""
+    """Put a file at `target`; whether it is a link.
+
+    Raises:
+        FileExistsError: a file stands there. It may be a link, and what is written into it reaches another source file.
+    """
+    if target.exists():
+        raise FileExistsError(f"{target.name} stands there already")
     target.parent.mkdir(parents=True, exist_ok=True)
     if may_link:
         # Another file system, no rights, or one that knows no links.
@@ -110,21 +116,18 @@ def link_or_copy(source: Path, target: Path, *, may_link: bool) -> bool:
 
 
 def _place_tables(source: Source, guess: Guess, folder: Path, placed: Placed, *, may_link: bool) -> None:
-    tables = {part: read_part(source, guess, part) for part in PARTS if part in source.places}
+    tables = {part: read_whole(source, guess, part) for part in PARTS if part in source.places}
     kept = _usable(tables, guess, placed)
     for part, table in kept.items():
         placed.records[part] = len(table)
-        paths = source.places[part].paths
-        whole = table is tables[part]
-        # A CSV file holds no types: what a column is would depend on the values of the day.
-        if whole and len(paths) == 1 and paths[0].suffix.lower() == ".parquet" and linkable(source, guess, part):
-            placed.files[part] = f"{part}.parquet"
-            linked = link_or_copy(paths[0], folder / placed.files[part], may_link=may_link)
+        placed.files[part] = f"{part}.parquet"
+        file = folder / placed.files[part]
+        if table is tables[part] and linkable(source, guess, part, table):
+            linked = link_or_copy(source.places[part].paths[0], file, may_link=may_link)
             placed.linked += linked
             placed.copied += not linked
             continue
-        placed.files[part] = f"{part}.parquet"
-        pq.write_table(table, folder / placed.files[part], compression="zstd")
+        pq.write_table(table, file, compression="zstd")
         placed.written += 1
 
 
@@ -135,12 +138,9 @@ def _usable(tables: Mapping[Part, pa.Table], guess: Guess, placed: Placed) -> di
     if guess.problem == "forecasting":
         return found
     for part, table in tables.items():
-        known = table.column(target).is_valid()
-        if pa.types.is_string(table.column(target).type) or pa.types.is_large_string(table.column(target).type):
-            known = pc.and_(known, pc.not_equal(pc.fill_null(table.column(target), ""), ""))
         # Training records without a class are unlabelled: semi and label-next look at them.
         if not (guess.problem == "classification" and part == "train"):
-            _keep(found, part, known, "without a target", placed)
+            _keep(found, part, labelled(table.column(target)), "without a target", placed)
     if guess.modality in ("image", "text"):
         name = guess.with_role("feature")[0].name
         for part in tables:
@@ -195,21 +195,22 @@ def _digest(content: object) -> bytes:
 
 
 def _drop_rare(found: dict[Part, pa.Table], guess: Guess, placed: Placed) -> None:
-    """Classes with too few records to be in each split; with files of their own for the parts one is enough."""
-    target, least = guess.target.name, LEAST_OF_CLASS if len(found) == 1 else 2
-    counts = {
-        one["values"]: one["counts"]
-        for one in pc.value_counts(found["train"].column(target).cast(pa.string())).to_pylist()
-    }
-    # Guesses rest on a sample of a large file: a class may turn up only now.
-    names = [*guess.classes, *sorted(name for name in counts if name and name not in guess.classes)]
-    placed.classes = tuple(name for name in names if counts.get(name, 0) >= least)
-    gone = [name for name in names if name not in placed.classes]
-    if not gone:
-        return
+    """Classes with too few records to be in each split, with files of their own for the parts to be learned."""
+    target, least = guess.target.name, _least(found)
+    counts = {one["values"]: one["counts"] for one in pc.value_counts(found["train"].column(target)).to_pylist()}
+    placed.classes = tuple(name for name in guess.classes if counts.get(name, 0) >= least)
+    # Of all parts, so that one reason is counted once.
+    there = {name for table in found.values() for name in pc.unique(table.column(target)).to_pylist() if name}
+    gone = sorted(there - set(placed.classes))
+    why = f"of classes with too few records ({', '.join(gone[:5])})"
     for part, table in list(found.items()):
-        rows = pc.invert(pc.is_in(table.column(target).cast(pa.string()), value_set=pa.array(gone, pa.string())))
-        _keep(found, part, rows, f"of classes with fewer than {least} records ({', '.join(gone[:5])})", placed)
+        rows = pc.invert(pc.is_in(table.column(target), value_set=pa.array(gone, pa.string())))
+        _keep(found, part, rows, why, placed)
+
+
+def _least(parts: Sized) -> int:
+    """Records that a class needs in the training part."""
+    return LEAST_TO_DIVIDE if len(parts) == 1 else 2
 
 
 def _place_folders(
@@ -223,16 +224,18 @@ def _place_folders(
         placed.files[part] = part
         placed.records[part] = len(several)
         for one in track(several, f"Taking over {part}", transient=True, disable=total < PROGRESS_FROM):
-            linked = link_or_copy(one.path, folder / part / one.label / _flat(one, roots[part]), may_link=may_link)
+            linked = link_or_copy(one.path, _flat(one, roots[part], folder / part / one.label), may_link=may_link)
             placed.linked += linked
             placed.copied += not linked
 
 
-def _flat(one: FolderFile, root: Path) -> str:
-    """A name in the class folder; folders below it become part of it."""
-    below = one.path.relative_to(root).parts
-    place = below.index(one.label) + 1 if one.label in below else len(below) - 1
-    return "__".join(below[place:]) or one.path.name
+def _flat(one: FolderFile, root: Path, folder: Path) -> Path:
+    """A free place in the class folder; folders below that of the source become part of the name."""
+    name = "__".join(one.path.relative_to(root / one.label).parts)
+    place, number = folder / name, 2
+    while place.exists():
+        place, number = (folder / name).with_stem(f"{Path(name).stem}_{number}"), number + 1
+    return place
 
 
 def _usable_files(
@@ -262,13 +265,12 @@ def _usable_files(
                 kept.append(one)
         if part in files:
             found[part] = kept
-    least = LEAST_OF_CLASS if len(found) == 1 else 2
     counts = Counter(one.label for one in found["train"])
-    placed.classes = tuple(name for name in guess.classes if counts[name] >= least)
+    placed.classes = tuple(name for name in guess.classes if counts[name] >= _least(found))
     for part, several in found.items():
         known = [one for one in several if one.label in placed.classes]
         if len(known) < len(several):
-            placed.left_out[f"of classes with fewer than {least} records"] += len(several) - len(known)
+            placed.left_out["of classes with too few files"] += len(several) - len(known)
         found[part] = known
     return {part: found[part] for part in PARTS if part in found}
 

@@ -2,7 +2,6 @@
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 
 from lightloop.adoption.folders import class_files
@@ -10,15 +9,31 @@ from lightloop.adoption.model import ColumnGuess, FolderFile, Guess, Source
 from lightloop.adoption.source import raw_table
 from lightloop.adoption.values import convert
 from lightloop.config.data import Part
-from lightloop.data.files import NULLS
 from lightloop.data.tabular.input import as_categories
 from lightloop.errors import RefusedError, UsageError
 
 
 def read_part(source: Source, guess: Guess, part: Part) -> pa.Table:
+    """The records of a part that something can be learned of: `read_whole` without those of classes that are left out
+    for being too few, and without those that lack a target and are not unlabelled training records.
+
+    Raises:
+        UsageError: a value of another part is not of the kind that the training records have.
+    """
+    table = read_whole(source, guess, part)
+    if source.form in ("images", "texts") or guess.problem == "forecasting":
+        return table
+    label = table.column(guess.target.name)
+    if guess.problem == "regression":
+        return table.filter(pc.is_valid(label))
+    kept = pc.is_in(label, pa.array(guess.classes, label.type))
+    # Records without a label are unlabelled ones, but only among those to train on.
+    return table.filter(pc.or_(pc.is_null(label), kept) if part == "train" else kept)
+
+
+def read_whole(source: Source, guess: Guess, part: Part) -> pa.Table:
     """All records of a part, typed and named as the guess says; what is ignored is there too.
 
-    Records of classes that are left out for being too few are left out, as are those of a regression without a target.
     A forecast's steps are in the order of time. Of class folders the columns are `id`, `image` (encoded bytes) or
     `text`, and `label`.
 
@@ -39,46 +54,28 @@ def read_part(source: Source, guess: Guess, part: Part) -> pa.Table:
     if guess.problem == "classification":
         arrays[target.name] = as_categories(arrays[target.name], target.name)
     table = pa.table(arrays)
-    label = table.column(target.name)
-    if guess.problem == "classification":
-        kept = pc.or_(pc.is_null(label), pc.is_in(label, pa.array(guess.classes, label.type)))
-        # Records without a label are unlabelled ones, but only among those to train on.
-        table = table.filter(kept if part == "train" else pc.is_in(label, pa.array(guess.classes, label.type)))
-    elif guess.problem == "regression":
-        table = table.filter(pc.is_valid(label))
-    else:
-        time = guess.with_role("time")[0].name
-        table = table.sort_by(time)
-    return table
+    return table.sort_by(guess.with_role("time")[0].name) if guess.problem == "forecasting" else table
 
 
-def linkable(source: Source, guess: Guess, part: Part) -> bool:
-    """Whether the data layer reads the part exactly so from the file as it stands, so that a link to it will do.
-
-    Of a folder: whether each file lies right in its class folder.
+def linkable(source: Source, guess: Guess, part: Part, wanted: pa.Table) -> bool:
+    """Whether the data layer reads the wanted records exactly so from the file as it stands, so that a link to it will
+    do: Parquet alone. A CSV file holds no types: what a column is would depend on the values of the day.
     """
-    place = source.places[part]
-    if source.form in ("images", "texts"):
-        folder = place.paths[0]
-        return all(len(file.path.relative_to(folder).parts) == 2 for file in folder_files(source, part))
-    if len(place.paths) != 1:
+    paths = source.places[part].paths
+    if source.form != "parquet" or len(paths) != 1 or paths[0].suffix.lower() != ".parquet":
         return False
-    path = place.paths[0]
-    if source.form == "parquet" and path.suffix.lower() == ".parquet":
-        try:
-            there = pq.ParquetFile(path).read()
-        except (pa.ArrowException, OSError):
-            return False
-    elif path.suffix.lower() == ".csv" and place.dialect is not None and place.dialect.plain:
-        try:
-            # As `data.files` reads it.
-            options = pc_csv.ConvertOptions(null_values=NULLS, strings_can_be_null=True)
-            there = pc_csv.read_csv(path, convert_options=options)
-        except (pa.ArrowException, OSError):
-            return False
-    else:
-        return False
-    return _same(there, read_part(source, guess, part), guess)
+    return _same(pq.ParquetFile(paths[0]).read(), wanted, guess)
+
+
+def labelled(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which records have a target; an empty text is none.
+
+    Examples:
+        >>> labelled(pa.chunked_array([["a", "", None]])).to_pylist()
+        [True, False, False]
+    """
+    known = column.is_valid()
+    return pc.and_(known, pc.not_equal(pc.fill_null(column, ""), "")) if is_text(column.type) else known
 
 
 def folder_files(source: Source, part: Part) -> tuple[FolderFile, ...]:
@@ -142,9 +139,10 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values of a type are texts."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 # Types that are read alike, and the one that they are compared as.
-ALIKE = ((_is_number, pa.float64()), (_is_text, pa.large_string()))
+ALIKE = ((_is_number, pa.float64()), (is_text, pa.large_string()))

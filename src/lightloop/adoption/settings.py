@@ -11,6 +11,7 @@ from typing import Any
 
 from lightloop.adoption.commented import Said
 from lightloop.adoption.model import Guess
+from lightloop.quality.suite import down, up
 
 # A class of less than this share of what it would have in equal shares is rare.
 RARE = 0.6
@@ -260,10 +261,10 @@ def _gate_of_classes(facts: Facts) -> dict[str, Any]:
         ),
         "bounds": {
             "accuracy": Said(
-                down(commonest - error if rare else commonest),
+                down(commonest - error if rare else commonest, 3),
                 "what saying the commonest class reaches" + (", less its standard error" if rare else ""),
             ),
-            "log_loss": Said(up(entropy), "what saying the shares of the classes reaches"),
+            "log_loss": Said(up(entropy, 3), "what saying the shares of the classes reaches"),
         },
         "max_ece": Said(None, f"{facts.test:,} test records are too few to tell a calibration error")
         if facts.test < CALIBRATED
@@ -298,11 +299,3 @@ def rounded(value: float, digits: int = 2) -> float:
         (0.012, 99000.0)
     """
     return float(f"{value:.{digits}g}")
-
-
-def down(value: float) -> float:
-    return math.floor(round(value * 1000, 6)) / 1000
-
-
-def up(value: float) -> float:
-    return math.ceil(round(value * 1000, 6)) / 1000

@@ -13,6 +13,7 @@ from rich.text import Text
 from lightloop.adoption.model import SURE, ColumnGuess, Finding, Guess, Question
 from lightloop.config.metrics import METRICS
 from lightloop.errors import UsageError
+from lightloop.release.repository import some
 
 if TYPE_CHECKING:
     from lightloop.adoption.smoke import Smoke
@@ -31,7 +32,7 @@ def show_guess(out: Console, guess: Guess) -> None:
     """The guess as a table, with how sure it is and why."""
     parts = ", ".join(f"{part} {records:,}" for part, records in guess.parts.items())
     out.print(f"{guess.modality}, {guess.problem} ({guess.confidence:.0%} sure): {guess.reason}", soft_wrap=True)
-    classes = f"; classes: {_some(guess.classes)}" if guess.classes else ""
+    classes = f"; classes: {some(list(guess.classes), 8)}" if guess.classes else ""
     out.print(f"records: {parts}; split: {guess.policy}, {guess.policy_reason}{classes}", soft_wrap=True)
     table = Table("column", "is", "role", "sure", "why", box=SIMPLE_HEAD)
     table.columns[-1].overflow = "fold"
@@ -143,7 +144,3 @@ def number(value: float) -> str:
     if value != value:  # noqa: PLR0124 - NaN
         return "undefined"
     return f"{value:,.1f}" if abs(value) >= LARGE else f"{value:.4g}"
-
-
-def _some(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -110,6 +110,19 @@ def file_form(path: Path) -> Form | None:
     return FORMS.get(suffixes[-1]) if suffixes else None
 
 
+def without_role(given: str | Path) -> Path:
+    """The path of what was given, maybe with a role before it.
+
+    Raises:
+        UsageError: the role is none.
+
+    Examples:
+        >>> without_role("val=b.csv").name, without_role("b.csv").name
+        ('b.csv', 'b.csv')
+    """
+    return Path(str(given).partition("=")[2]) if _said_part(given) else Path(given)
+
+
 def _by_part(paths: Sequence[str | Path]) -> dict[Part, Path]:
     if len(paths) == 1 and not _said_part(paths[0]):
         return {"train": Path(paths[0])}
@@ -120,7 +133,7 @@ def _by_part(paths: Sequence[str | Path]) -> dict[Part, Path]:
             raise UsageError(f"{given} has no role: with several files say train=FILE, validation=FILE, test=FILE")
         if part in named:
             raise UsageError(f"two files have the role {part}: give one each")
-        named[part] = Path(str(given).partition("=")[2])
+        named[part] = without_role(given)
     if "train" not in named:
         raise UsageError("no file has the role train: say train=FILE")
     return {part: named[part] for part in PARTS if part in named}

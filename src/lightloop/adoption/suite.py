@@ -13,7 +13,7 @@ import pandas as pd
 
 from lightloop.adoption.commented import Said
 from lightloop.config.schema import AnySpec
-from lightloop.quality.check import Outcome, run_suite
+from lightloop.quality.check import run_suite
 from lightloop.quality.leakage import leakage_checks
 from lightloop.quality.modality import read_metadata, suite_for
 from lightloop.quality.suite import Suite, down
@@ -32,19 +32,15 @@ class Checked:
 
     Attributes:
         suite: in the form of Great Expectations.
-        outcome: of the suite on the records; no critical expectation fails.
         loosened: sentences about expectations that the records do not meet in full.
         limit: `leakage_limit`, with the reason.
         revealing: features, tokens or properties that predict the target alone.
-        rows: of the metadata.
     """
 
     suite: Suite
-    outcome: Outcome
     loosened: tuple[str, ...]
     limit: Said
     revealing: tuple[str, ...]
-    rows: int
 
 
 def adopted_suite(spec: AnySpec, root: Path) -> Checked:
@@ -68,10 +64,9 @@ def adopted_suite(spec: AnySpec, root: Path) -> Checked:
             for one, check in zip(suite["expectations"], outcome.checks, strict=True)
         ]
         suite = {**suite, "expectations": expectations}
-        outcome = run_suite(suite, metadata)
     suite = {**suite, "meta": {"notes": f"Made by `lightloop adopt` from {len(metadata):,} records. {SLACK_SAID}"}}
     limit, revealing = _limit(spec, metadata, root)
-    return Checked(suite, outcome, tuple(loosened), limit, revealing, len(metadata))
+    return Checked(suite, tuple(loosened), limit, revealing)
 
 
 def loosen(expectation: dict[str, Any], check: dict[str, Any], said: list[str], rows: int) -> dict[str, Any]:

@@ -119,16 +119,20 @@ def classes_of(values: Values) -> tuple[tuple[str, ...], dict[str, int]]:
     """The classes of a target in the order of the outputs, and how many records those have that are left out for being
     fewer than `LEAST_OF_CLASS`: numbers by size, known scales from the lowest, others by name.
     """
-    texts = as_categories(values.array, values.name)
-    counts = Values(values.name, "text", values.reading, texts, values.missing, values.distinct).counts()
-    # An empty text is a missing label.
-    counts = counts[counts.index != ""]
-    rare = {str(name): int(count) for name, count in counts.items() if count < LEAST_OF_CLASS}
-    kept = [str(name) for name in counts.index if name not in rare]
+    counts = class_counts(values)
+    rare = {name: count for name, count in counts.items() if count < LEAST_OF_CLASS}
+    kept = [name for name in counts if name not in rare]
     if values.holds == "number":
         return tuple(sorted(kept, key=float)), rare
     ordered = [level for level in values.levels if level in kept] or order_of(kept)
     return tuple(ordered or sorted(kept)), rare
+
+
+def class_counts(values: Values) -> dict[str, int]:
+    """How many records each class of a target has, the most frequent first, then by name; an empty text is none."""
+    texts = as_categories(values.array, values.name)
+    counts = Values(values.name, "text", values.reading, texts, values.missing, values.distinct).counts()
+    return {str(name): int(count) for name, count in counts.items() if name}
 
 
 def _score(column: ColumnGuess, values: Values, last: bool, first: bool) -> float:

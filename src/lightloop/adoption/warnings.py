@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 from lightloop.adoption.copies import about_copies
 from lightloop.adoption.files import about_files
+from lightloop.adoption.folders import class_files
 from lightloop.adoption.model import Finding, Guess, Source
 from lightloop.adoption.names import AFTERWARDS, MAYBE_SENSITIVE, says
 from lightloop.adoption.profile import values_of
 from lightloop.adoption.source import reading_findings
-from lightloop.adoption.target import LEAST_OF_CLASS, classes_of
+from lightloop.adoption.target import LEAST_OF_CLASS, class_counts, classes_of
 from lightloop.adoption.texts import about_texts
 from lightloop.adoption.values import MARKERS
 from lightloop.data.files import NULLS
@@ -149,22 +150,11 @@ def _about_target(source: Source, guess: Guess) -> Iterator[Finding]:
         if len(several) > 1:
             text = f"the classes {', '.join(map(repr, several))} differ in case or blanks alone"
             yield Finding("classes written twice", "critical", target, text, "write them alike in the source")
-    yield from _about_shares(_class_counts(source, guess), target)
-
-
-def _class_counts(source: Source, guess: Guess) -> dict[str, int]:
-    one = values_of(source)[guess.target.source]
-    from lightloop.adoption.values import Values
-    from lightloop.data.tabular.input import as_categories
-
-    texts = as_categories(one.array, one.name)
-    counts = Values(one.name, "text", one.reading, texts, one.missing, one.distinct).counts()
-    return {str(name): int(count) for name, count in counts.items() if str(name) in guess.classes}
+    shares = {name: count for name, count in class_counts(one).items() if name in guess.classes}
+    yield from _about_shares(shares, target)
 
 
 def _about_classes_of_folders(source: Source, guess: Guess) -> Iterator[Finding]:
-    from lightloop.adoption.folders import class_files
-
     by_part = {part: class_files(place.paths[0], source.form) for part, place in source.places.items()}
     counts: dict[str, int] = {}
     for file in (file for files in by_part.values() for file in files):

@@ -95,7 +95,7 @@ def deploy(*, tag: str, canary: float | None) -> None:
             answered = _smoke(project, release, address)
         except LightloopError:
             # Where it gave way meanwhile, that is what is said.
-            _refuse_return(project, release)
+            _watched(project, release)
             raise
         _watch(project, release)
         summarise(f"### {release.version} is served\n\nAt {address}; {answered} golden records answered as released.")
@@ -112,11 +112,12 @@ def deploy(*, tag: str, canary: float | None) -> None:
 
 def _deploy_here(project: Project, release: Release, canary: float | None) -> str:
     from lightloop.deploy import local
-    from lightloop.deploy.released import settings_of
+    from lightloop.service.settings import settings_of
 
     told = variables.service_settings()
-    told += _trial(settings_of(project, told).canary)
-    share = settings_of(project, told).canary.share if canary is None else canary
+    bounds = settings_of(project, told).canary
+    told += _trial(bounds)
+    share = bounds.share if canary is None else canary
     found = local.health_of(project)
     # The very bundle that is served can't be tried beside itself, and what was there before proved itself then.
     other = found is not None and found[1].current.digest != release.digest
@@ -140,24 +141,29 @@ def _watch(project: Project, release: Release) -> None:
     Raises:
         LightloopError: it gave way to the one before, or the service ended.
     """
-    from lightloop.deploy.local import health_of
-
-    while (found := health_of(project)) is not None:
-        _refuse_return(project, release)
-        if found[1].watched is None:
+    while (watched := _watched(project, release)) is not None:
+        if not watched:
             return
         time.sleep(LOOK)
     raise LightloopError(f"the service of {release.version} ended after it was deployed: see its log")
 
 
-def _refuse_return(project: Project, release: Release) -> None:
-    """Raise where the service went back to the release before by itself."""
+def _watched(project: Project, release: Release) -> bool | None:
+    """Whether the service watches its release still; None where none runs.
+
+    Raises:
+        LightloopError: it went back to the release before by itself.
+    """
     from lightloop.deploy.local import health_of
 
     found = health_of(project)
-    change = found[1].change if found is not None else None
-    if change is not None and change.what == "return":
+    if found is None:
+        return None
+    change = found[1].change
+    # One that went back to this very release, some time ago, speaks for it.
+    if change is not None and change.what == "return" and change.version != release.version:
         raise LightloopError(f"{release.version} gave way to {change.version}: {change.why}")
+    return found[1].watched is not None
 
 
 def _smoke(project: Project, release: Release, address: str) -> int:
@@ -199,7 +205,8 @@ def image(*, version: str, folder: Path) -> None:
         return put(name=None, folder=None, sbom=None)
     from lightloop.deploy.container import write_context
     from lightloop.deploy.order import Order
-    from lightloop.deploy.released import fetched, settings_of
+    from lightloop.deploy.released import fetched
+    from lightloop.service.settings import settings_of
 
     require_repository(project.root)
     release = find(releases(project), version)

@@ -1,11 +1,14 @@
 """`lightloop new`: starts that work."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import typer.main
 
 from lightloop.cli.application import app
+
+if TYPE_CHECKING:
+    from lightloop.creation.pieces import Kind
 
 new = typer.Typer(
     help="Write a network, task, metric or stage as a start that works, with test and config.", no_args_is_help=True
@@ -47,20 +50,17 @@ def stage(
     write("stage", name, None, after=after)
 
 
-def write(kind: str, name: str, variant: str | None, *, after: str = "evaluate") -> None:
+def write(kind: "Kind", name: str, variant: str | None, *, after: str = "evaluate") -> None:
     """Make a piece, and say what was written and what to type next."""
     from lightloop.creation.create import create
-    from lightloop.creation.pieces import KINDS, new_piece
-    from lightloop.creation.usual import refuse_taken, usual_variant
+    from lightloop.creation.pieces import new_piece
+    from lightloop.creation.usual import refuse_taken, variant_of
     from lightloop.project import Project
 
     project = Project.find()
-    (which,) = [one for one in KINDS if one == kind]
     commands = getattr(typer.main.get_command(app), "commands", ())
-    refuse_taken(project, which, name, commands)
-    # Forecasts are numbers, too.
-    variant = "regression" if variant == "forecasting" else variant or usual_variant(project, which)
-    piece = new_piece(which, name, variant, after=after)
+    refuse_taken(project, kind, name, commands)
+    piece = new_piece(kind, name, variant_of(project, kind, variant), after=after)
     for path in create(project, piece):
         print(f"written: {path}")
     print("It works as it stands; change it from here. Next:")

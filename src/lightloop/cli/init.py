@@ -22,7 +22,7 @@ def init(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; what is not given is the default.")] = False,
 ) -> None:
-    """Make this clone of the template a project of its own: name, author, features, a new history."""
+    """Make this clone of the template a project of its own: name, author, licence, a new history."""
     from lightloop.template.making.asking import Given, ask
     from lightloop.template.making.beginning import begin
 

@@ -27,8 +27,9 @@ def predict(
 
     keep_pandas_out()
     if bundle is None:
-        from lightloop.deploy.released import fetched, production_release, settings_of
+        from lightloop.deploy.released import fetched, production_release
         from lightloop.project import Project
+        from lightloop.service.settings import settings_of
         from lightloop.serving.signature import name_keys
 
         project = Project.find()
@@ -89,19 +90,19 @@ def stop() -> None:
     end(Project.find())
 
 
-KeyFile = Annotated[Path | None, typer.Option("--file", help="Else what serve.keys of the config names.")]
+KeyFile = Annotated[Path | None, typer.Option("--file", help="Else what serve.keys names.")]
 
 
 def key_file(file: Path | None) -> Path:
     """The file of hashed keys that is meant."""
     if file is not None:
         return file
-    from lightloop.config.compose import compose_config
     from lightloop.errors import UsageError
     from lightloop.project import Project
+    from lightloop.service.settings import settings_of
 
     project = Project.find()
-    named = compose_config(project).serve.keys
+    named = settings_of(project, []).keys
     if named is None:
         raise UsageError(
             "serve.keys is null, so that everyone is let in: name a file there, such as .lightloop/keys.json, "

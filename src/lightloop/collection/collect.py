@@ -22,14 +22,14 @@ from lightloop.config.schema import AnySpec, Config
 from lightloop.config.series import SeriesSpec
 from lightloop.data.collected import ID, SPLIT, Side, collected_path, read_keys
 from lightloop.data.splits import read_splits
-from lightloop.deploy.released import settings_of
-from lightloop.errors import LightloopError, UsageError
-from lightloop.files import replacing
+from lightloop.errors import UsageError
 from lightloop.monitoring.content import Keys, content_keys
 from lightloop.monitoring.settings import inside
 from lightloop.monitoring.window import Window, read_window
 from lightloop.project import Project
 from lightloop.release.repository import dvc
+from lightloop.service.settings import settings_of
+from lightloop.versions.change import Move, apply, recover
 
 
 class Collection(BaseModel):
@@ -88,6 +88,7 @@ def collect(
         RefusedError: the log lacks what the model is asked with, or the data check refuses all new records together.
         LightloopError: the data are not there or damaged, or DVC failed.
     """
+    recover(project)
     config = read_params(project)
     spec = config.data
     end = (now or clock.now()).astimezone(UTC)
@@ -101,7 +102,7 @@ def collect(
     new = new.filter(pa.array([one not in reasons for one in new.column(ID).to_pylist()], pa.bool_()))
     version = None
     if len(new) and not dry_run:
-        version = _write(project, path, joined(before, new))
+        version = write_collected(project, path, joined(before, new))
     return Collection(
         start=found.start,
         end=found.end,
@@ -111,7 +112,7 @@ def collect(
         known=counts.known,
         set_aside=dict(sorted(Counter("; ".join(several) for several in reasons.values()).items())),
         added=dict(sorted(Counter(new.column(SPLIT).to_pylist()).items())),
-        labels=_labels(new, spec),
+        labels=label_counts(new, spec),
         data_version=version,
         dry_run=dry_run,
     )
@@ -195,22 +196,23 @@ def known_contents(project: Project, spec: AnySpec, seed: int) -> tuple[dict[int
     return sides, seen
 
 
-def _labels(new: pa.Table, spec: AnySpec) -> dict[str, int]:
+def label_counts(new: pa.Table, spec: AnySpec) -> dict[str, int]:
+    """How many records each label has; empty where numbers are predicted."""
     if spec.problem != "classification":
         return {}
     return {str(label): count for label, count in sorted(Counter(new.column(spec.target).to_pylist()).items())}
 
 
-def _write(project: Project, path: Path, table: pa.Table) -> str | None:
-    """Write the file and let DVC record it: in git `data.dvc` has changed. Where DVC fails, all is as it was."""
-    before = path.read_bytes() if path.exists() else None
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary)
+def write_collected(project: Project, path: Path, table: pa.Table) -> str | None:
+    """Write the file and let DVC record it: in git `data.dvc` has changed. Where that fails, all is as it was.
+
+    Returns:
+        The new version of the data.
+    """
+    staged = project.scratch / "collecting" / path.name
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, staged)
     try:
-        dvc(project.root, "add", "--quiet", "data")
-    except LightloopError:
-        path.unlink()
-        if before is not None:
-            path.write_bytes(before)
-        raise
-    return project.data_version()
+        return apply(project, [Move(staged, path)])
+    finally:
+        staged.unlink(missing_ok=True)

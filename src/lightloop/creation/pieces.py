@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -14,7 +14,6 @@ from lightloop.creation.names import check_name, check_no_clash, class_of, title
 from lightloop.errors import UsageError
 
 Kind = Literal["network", "task", "metric", "stage"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 # Where a kind's code and tests lie.
 ROOMS: dict[Kind, str] = {"network": "networks", "task": "tasks", "metric": "evaluation/own", "stage": "stages"}
 # The small data set of the tests on which a network of a modality, or a task of a problem, is trained.

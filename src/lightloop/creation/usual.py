@@ -9,19 +9,26 @@ from lightloop.creation.pieces import ROOMS, Kind, variants
 from lightloop.errors import UsageError
 from lightloop.project import Project
 
+# Forecasts are numbers, too.
+ALIKE = {"forecasting": "regression"}
 
-def usual_variant(project: Project, kind: Kind) -> str | None:
-    """Of a network the modality of the current data, of a task or metric its problem; None of a stage.
+
+def variant_of(project: Project, kind: Kind, said: str | None) -> str | None:
+    """Of a network the modality, of a task or metric the problem: what was said, or that of the current data.
+
+    Returns:
+        One of `variants(kind)` where nothing was said; None of a stage.
 
     Raises:
-        UsageError: there is no start for it.
+        UsageError: nothing was said, and there is no start for the current data.
     """
     if kind == "stage":
         return None
+    if said:
+        return ALIKE.get(said, said)
     spec = compose_config(project).data
-    found = spec.modality if kind == "network" else spec.problem
-    # Forecasts are numbers, too.
-    found = "regression" if found == "forecasting" else found
+    found: str = spec.modality if kind == "network" else spec.problem
+    found = ALIKE.get(found, found)
     if found not in variants(kind):
         raise UsageError(
             f"data={spec.name} is {found}, for which there is no start of a {kind}: "

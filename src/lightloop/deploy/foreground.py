@@ -10,11 +10,12 @@ from pathlib import Path
 
 from lightloop.deploy.follow import copied, follower_words
 from lightloop.deploy.process import Start, prepare, words
-from lightloop.deploy.released import by_path, fetched, folder_of, production_release, settings_of
+from lightloop.deploy.released import by_path, fetched, folder_of, production_release
 from lightloop.errors import UsageError
 from lightloop.project import Project
 from lightloop.service.processes.listening import bind
 from lightloop.service.processes.state import start_of
+from lightloop.service.settings import settings_of
 
 
 def serve(bundle: Path | None, overrides: Sequence[str]) -> None:

@@ -29,13 +29,14 @@ from pydantic import BaseModel
 
 from lightloop.config.serve import ServeConfig
 from lightloop.deploy.process import Deployed, Start, environment, failure_path, prepare, words
-from lightloop.deploy.released import DEPLOY_ROOT, fetched, folder_of, kept, production_release, settings_of
+from lightloop.deploy.released import DEPLOY_ROOT, fetched, folder_of, kept, production_release
 from lightloop.deploy.smoke import smoke
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.project import Project
 from lightloop.release.history import PRODUCTION
 from lightloop.service.processes.control import ask
 from lightloop.service.processes.state import Health, Replaced, Served, ServiceFolder, Tried, put, read, start_of
+from lightloop.service.settings import settings_of
 from lightloop.service.tally import Tally
 
 STARTING = 60.0  # seconds that a new service may take until it is ready

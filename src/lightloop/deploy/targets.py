@@ -6,9 +6,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from lightloop.deploy.released import by_path, fetched, production_release, settings_of
+from lightloop.deploy.released import by_path, fetched, production_release
 from lightloop.errors import UsageError
 from lightloop.project import Project
+from lightloop.service.settings import settings_of
 from lightloop.serving.signature import check_signature, name_keys
 
 LOCAL: Final = "local"

@@ -6,9 +6,9 @@ from pydantic import BaseModel
 
 from lightloop.config.serve import ServeConfig
 from lightloop.service.processes.state import Served
+from lightloop.service.settings import PREFIX
 from lightloop.serving.logged import KEY
 
-PREFIX: Final = "LIGHTLOOP_SERVE_"
 # What a container listens on is the container's own affair, and the others are no settings of a service in one.
 OWN: Final = ("host", "port", "workers", "follow", "keys", "public_key", "version", "digest", "name", "cluster")
 KEYS_AT: Final = "/run/secrets/keys.json"
@@ -52,7 +52,7 @@ def _changed(settings: BaseModel, usual: BaseModel, without: tuple[str, ...]) ->
 
 
 def _text(value: Any) -> str:
-    """As `deploy.released.settings_of` reads it again."""
+    """As `service.settings.settings_of` reads it again."""
     match value:
         case bool():
             return str(value).lower()

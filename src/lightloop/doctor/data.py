@@ -84,20 +84,35 @@ def _reason(said: str) -> str:
     return (errors or ["it gave no reason"])[0]
 
 
-def settings_of(project: Project) -> dict[str, dict[str, str]]:
+def settings_of(project: Project, *files: str) -> dict[str, dict[str, str]]:
     """DVC's settings of this project by section, those of `.dvc/config.local` over those in git.
+
+    Args:
+        project: whose.
+        files: in `.dvc`, which are read instead of both.
 
     Raises:
         UsageError: they can't be read.
     """
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read([project.root / ".dvc" / "config", project.root / ".dvc" / "config.local"], encoding="utf-8")
+        names = files or ("config", "config.local")
+        parser.read([project.root / ".dvc" / name for name in names], encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f".dvc/config can't be read ({reason}): `git checkout .dvc/config` puts it back") from None
     # git's way to write a name: ['remote "embedded"'].
     return {section.strip("'").replace('"', ""): dict(parser[section]) for section in parser.sections()}
+
+
+def url_of_remote(project: Project) -> str:
+    """The address of the remote that is used; empty where there is none.
+
+    Raises:
+        UsageError: DVC's settings can't be read.
+    """
+    settings = settings_of(project)
+    return settings.get(f"remote {settings.get('core', {}).get('remote')}", {}).get("url", "")
 
 
 def is_local(url: str) -> bool:
@@ -130,19 +145,13 @@ def look_at_remote(project: Project) -> Iterator[Finding]:
         )
     elif is_local(url):
         yield AREA.ok("verify", "objects are checked against their hashes when they are pulled")
-    if {"password", "secret_access_key", "access_key_id", "sas_token"} & set(_in_git(project, name)):
+    in_git = settings_of(project, "config").get(f"remote {name}", {})
+    if {"password", "secret_access_key", "access_key_id", "sas_token"} & set(in_git):
         yield AREA.broken(
             "secrets",
             ".dvc/config, which is in git, holds a secret of the remote",
             "take it out, change it, and give rights by the environment (docs/remote.md)",
         )
-
-
-def _in_git(project: Project, name: str) -> dict[str, str]:
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.read(project.root / ".dvc" / "config", encoding="utf-8")
-    wanted = (f"'remote \"{name}\"'", f'remote "{name}"')
-    return next((dict(parser[section]) for section in parser.sections() if section in wanted), {})
 
 
 def _address(project: Project, name: str, url: str) -> Finding:

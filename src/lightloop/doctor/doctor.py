@@ -12,7 +12,7 @@ from lightloop.doctor.data import (
     look_at_data,
     look_at_objects,
     look_at_remote,
-    settings_of,
+    url_of_remote,
 )
 from lightloop.doctor.environment import look_at_environment
 from lightloop.doctor.finding import Area, Finding
@@ -77,10 +77,9 @@ def _ask(project: Project, online: bool) -> Asked | None:
     if not (project.root / ".dvc").is_dir() or not (project.root / ".git").exists():
         return None
     try:
-        settings = settings_of(project)
+        url = url_of_remote(project)
     except UsageError:  # which the check of the remote will say
         return None
-    url = settings.get(f"remote {settings.get('core', {}).get('remote')}", {}).get("url")
     return Asked(project, STATUS, *([CLOUD] if url and (online or is_local(url)) else []))
 
 

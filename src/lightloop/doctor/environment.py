@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from lightloop.config.serve import ServeConfig
-from lightloop.deploy.variables import PREFIX as SERVE
 from lightloop.doctor.finding import Area, Finding
+from lightloop.service.settings import PREFIX as SERVE
 
 AREA = Area("environment")
 OWN = "LIGHTLOOP_"

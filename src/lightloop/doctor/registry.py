@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lightloop.doctor.data import is_local, settings_of
+from lightloop.doctor.data import is_local, url_of_remote
 from lightloop.doctor.finding import Area, Finding
 from lightloop.errors import LightloopError
 from lightloop.project import Project
@@ -14,23 +14,9 @@ AREA = Area("registry")
 
 def look_at_registry(project: Project) -> Iterator[Finding]:
     """Versions, what stands in production, and tags that the registry can't read."""
-    plain = [
-        name
-        for name, kind in (
-            line.split()
-            for line in (
-                git_or_none(
-                    project.root,
-                    "for-each-ref",
-                    "--format=%(refname:short) %(objecttype)",
-                    "refs/tags/model@*",
-                    "refs/tags/model#*",
-                )
-                or ""
-            ).splitlines()
-        )
-        if kind != "tag"
-    ]
+    listed = ("for-each-ref", "--format=%(refname:short) %(objecttype)", "refs/tags/model@*", "refs/tags/model#*")
+    tags = (git_or_none(project.root, *listed) or "").splitlines()
+    plain = [name for name, kind in map(str.split, tags) if kind != "tag"]
     if plain:
         yield AREA.broken(
             "tags",
@@ -70,8 +56,7 @@ def _bundle(project: Project, tag: str, version: str) -> Iterator[Finding]:
             "bundle", f"dvc.lock at {tag} records no bundle: {version} can't be fetched", "promote a sound version"
         )
         return
-    settings = settings_of(project)
-    url = settings.get(f"remote {settings.get('core', {}).get('remote')}", {}).get("url", "")
+    url = url_of_remote(project)
     folders = [project.root / ".dvc" / "cache"] + (
         [(project.root / ".dvc" / url).resolve()] if url and is_local(url) else []
     )

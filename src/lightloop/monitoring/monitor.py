@@ -22,11 +22,12 @@ from lightloop.monitoring.objectives import objectives, with_objectives
 from lightloop.monitoring.page import write_page
 from lightloop.monitoring.repeats import once
 from lightloop.monitoring.rule import decided, judged
-from lightloop.monitoring.settings import inside, log_settings, read_settings
+from lightloop.monitoring.settings import inside, read_settings
 from lightloop.monitoring.staleness import Dates, dates_of
 from lightloop.monitoring.standing import Standing, read_standing
 from lightloop.monitoring.window import Window, read_window
 from lightloop.project import Project
+from lightloop.service.settings import settings_of
 from lightloop.serving.logged import redacted
 
 
@@ -63,7 +64,7 @@ def monitor(
     end = (now or clock.now()).astimezone(UTC)
     count = windows or max((rule.of for rule in config.rules), default=1)
     folder, labels = folders(project, log, feedback)
-    withheld = redacted(standing.predictor.manifest, log_settings(project)[0])
+    withheld = redacted(standing.predictor.manifest, settings_of(project, []).log)
     dates = dates_of(project, standing.version) if standing.release else Dates()
     found = [
         read_window(folder, labels, end - (place + 1) * window, end - place * window)
@@ -163,8 +164,8 @@ def of_release(window: Window, digest: str) -> Window:
 
 def folders(project: Project, log: str | None, feedback: str | None) -> tuple[str, str | None]:
     """Of the log and of the feedback, as the service has them unless something else is said."""
-    settings, told = log_settings(project)
-    folder, labels = log or settings.folder, feedback or told
+    settings = settings_of(project, [])
+    folder, labels = log or settings.log.folder, feedback or settings.feedback
     if folder is None:
         raise UsageError("serve.log.folder is null, so that the service keeps no log: set it, or name one with --log")
     return inside(project, folder), inside(project, labels) if labels else None

@@ -4,20 +4,18 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from lightloop.config.base import Frozen
 from lightloop.config.monitoring import MonitorConfig
-from lightloop.config.serve import LogConfig, ServeConfig
 from lightloop.errors import UsageError
 from lightloop.project import Project
+from lightloop.service.settings import written
 
 UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 GROUP = "monitor."
-AnyConfig = TypeVar("AnyConfig", bound=Frozen)
 
 
 def read_settings(project: Project, overrides: Sequence[str] = ()) -> MonitorConfig:
@@ -30,50 +28,25 @@ def read_settings(project: Project, overrides: Sequence[str] = ()) -> MonitorCon
     Raises:
         UsageError: a name is unknown, with the nearest one, or a value does not fit.
     """
-    values = _written(project, "monitor")
+    values = written(project, "monitor")
     for typed in overrides:
         name, separator, text = typed.partition("=")
         if not separator or not name.startswith(GROUP):
             raise UsageError(f"`{typed}` is no setting of monitoring: write such as monitor.drift=0.1")
         _put(values, name.removeprefix(GROUP), text, typed)
-    return _checked(MonitorConfig, "monitor", values)
-
-
-def log_settings(project: Project) -> tuple[LogConfig, str | None]:
-    """How the service logs, and where its feedback lies: `serve.log` and `serve.feedback`.
-
-    Raises:
-        UsageError: a value does not fit.
-    """
-    settings = _checked(ServeConfig, "serve", _written(project, "serve"))
-    return settings.log, settings.feedback
+    try:
+        return MonitorConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        near = get_close_matches(place, list(MonitorConfig.model_fields), n=1)
+        hint = f"; did you mean {near[0]}?" if near and first["type"] == "extra_forbidden" else ""
+        raise UsageError(f"{GROUP}{place}: {first['msg'][0].lower()}{first['msg'][1:]}{hint}") from None
 
 
 def inside(project: Project, folder: str) -> str:
     """A folder of the config is relative to the project; an address stays as it is."""
     return folder if "://" in folder else str(project.root / folder)
-
-
-def _written(project: Project, group: str) -> dict[str, Any]:
-    path = project.configs / group / "default.yaml"
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.exists() else {}
-    except yaml.YAMLError as error:
-        raise UsageError(f"{project.relative(path)} is not valid YAML ({str(error).splitlines()[0]})") from None
-    if not isinstance(values, dict):
-        raise UsageError(f"{project.relative(path)} holds {values!r}: expected settings, a line each")
-    return values
-
-
-def _checked(model: type[AnyConfig], group: str, values: dict[str, Any]) -> AnyConfig:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        near = get_close_matches(place, list(model.model_fields), n=1)
-        hint = f"; did you mean {near[0]}?" if near and first["type"] == "extra_forbidden" else ""
-        raise UsageError(f"{group}.{place}: {first['msg'][0].lower()}{first['msg'][1:]}{hint}") from None
 
 
 def _put(values: dict[str, Any], name: str, text: str, typed: str) -> None:

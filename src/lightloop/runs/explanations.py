@@ -17,6 +17,9 @@ from lightloop.errors import LightloopError, UsageError
 from lightloop.files import read_json, read_json_or
 from lightloop.runs.source import Source
 
+# What stands among the methods where samples were generated: whether they are copies of training records.
+OF_SAMPLES = "memorisation"
+
 
 @dataclass(frozen=True)
 class Explanations:
@@ -40,7 +43,7 @@ class Explanations:
 
     @property
     def applies(self) -> bool:
-        """Whether there is something to explain by: not so, for instance, of what a generator makes."""
+        """Whether there is a method with checks: of a generator the one that looks for copies of training records."""
         return bool(self.content.get("methods"))
 
     @property
@@ -95,8 +98,9 @@ class Explanations:
         """Attributions (N, Q), or (N, H, W) of images, in the order of `records`; `method` is by default `best`.
 
         Raises:
-            UsageError: there is no such method.
+            UsageError: there is no such method, or the run has no attributions.
         """
+        self._need_attributions()
         name = self._method(method)
         with np.load(self.source.need(self.source.project.attributions)) as arrays:
             values: NDArray[np.floating[Any]] = arrays[name]
@@ -110,8 +114,10 @@ class Explanations:
             method: by default `best`.
 
         Raises:
-            UsageError: it was not explained; or it is an image, whose attributions are pixels: see `picture`.
+            UsageError: it was not explained; or it is an image, whose attributions are pixels: see `picture`; or it was
+                generated, and rests on no record.
         """
+        self._need_attributions()
         if record not in self.records.index:
             some = ", ".join(map(str, self.records.index[:5]))
             raise UsageError(f"{record!r} is not among the {len(self.records)} explained records, such as {some}")
@@ -165,6 +171,12 @@ class Explanations:
     def _parts(self) -> list[dict[str, Any]]:
         folder = self.source.need(self.source.project.explanation_images)
         return read_json_or(folder / "records.json", []) or []
+
+    def _need_attributions(self) -> None:
+        if OF_SAMPLES in self.content.get("methods", ()):
+            raise UsageError(
+                "generated samples have no attributions: `records` says which training record lies nearest to each"
+            )
 
     def _method(self, method: str | None) -> str:
         name = method or self.best

@@ -8,7 +8,7 @@ from typing import Any
 from lightloop.errors import LightloopError, UsageError
 from lightloop.files import replacing
 from lightloop.project import Project
-from lightloop.release.history import releases
+from lightloop.release.history import in_stage, releases
 from lightloop.release.repository import git_or_none, require_repository
 
 # The stage that makes a file, by the beginning of its path.
@@ -126,9 +126,9 @@ def revision(project: Project, rev: str) -> Revision:
         filter(None, (git_or_none(project.root, "rev-parse", "--verify", "-q", f"{n}^{{commit}}") for n in names)), None
     )
     if commit is None:
-        standing = [one.tag for one in releases(project) if rev in one.stages]
+        standing = in_stage(releases(project), rev)
         if standing:
-            commit = git_or_none(project.root, "rev-parse", "--verify", "-q", f"{standing[0]}^{{commit}}")
+            commit = git_or_none(project.root, "rev-parse", "--verify", "-q", f"{standing.tag}^{{commit}}")
     if commit is None:
         raise UsageError(
             f"git knows no revision {rev!r}, and the registry no version or stage of that name: "

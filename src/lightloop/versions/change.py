@@ -101,7 +101,7 @@ def require_whole(project: Project) -> None:
         UsageError: this is no git repository, or not under DVC.
         LightloopError: DVC can't get them.
     """
-    if not (project.root / ".git").exists() and not _in_repository(project.root):
+    if not any((folder / ".git").exists() for folder in (project.root, *project.root.parents)):
         raise UsageError("this is no git repository, which DVC needs: `git init && git add -A && git commit -m start`")
     if not (project.root / ".dvc").exists():
         raise UsageError(
@@ -217,7 +217,3 @@ def _remove(path: Path) -> None:
 
 def _folder(project: Project) -> Path:
     return project.scratch / "change"
-
-
-def _in_repository(root: Path) -> bool:
-    return any((parent / ".git").exists() for parent in root.parents)

@@ -23,14 +23,13 @@ from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
 from lightloop.quality.modality import read_metadata
 from lightloop.quality.relations import RELATIONS
-from lightloop.release.repository import dvc, file_at, git_or_none, some
+from lightloop.release.repository import dvc, file_at, git_or_none
 from lightloop.versions.change import recover
 from lightloop.versions.specs import read_spec, spec_names
 
 # Of the metadata: what names a record, and how it stands to others.
 NAMES = {"id", "part", "label", "hash", "time", "distance", "steps", "gap", *RELATIONS}
 SURE = 0.01  # of "there is no difference", below which one is called so
-BLOCK = 1 << 20
 
 
 class _Frozen(BaseModel):
@@ -158,10 +157,8 @@ def _files_now(project: Project) -> dict[str, str]:
     found = {}
     for path in sorted((project.root / "data").rglob("*")):
         if path.is_file():
-            digest = hashlib.md5(usedforsecurity=False)
             with path.open("rb") as file:
-                while block := file.read(BLOCK):
-                    digest.update(block)
+                digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
             found[project.relative(path)] = digest.hexdigest()
     return found
 
@@ -252,8 +249,3 @@ def _types(path: Path) -> dict[str, Any] | None:
     except (pa.ArrowException, OSError):
         return None
     return {field.name: str(field.type) for field in schema}
-
-
-def named(files: tuple[str, ...]) -> str:
-    """Files in a sentence."""
-    return some(list(files), 5)

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lightloop.versions.diff import Difference, Moved, SetDifference, named
+from lightloop.release.repository import some
+from lightloop.versions.diff import Difference, Moved, SetDifference
 
 MOST = 15
 
@@ -27,7 +28,7 @@ def print_difference(found: Difference, out: Console | None = None) -> None:
         out.print(f"against {found.revision} ({found.commit[:7]})")
         for word, files in (("new", found.added), ("changed", found.changed), ("gone", found.removed)):
             if files:
-                out.print(Text(f"  {word}: {named(files)}"), soft_wrap=True)
+                out.print(Text(f"  {word}: {some(list(files), 5)}"), soft_wrap=True)
     for one in found.sets:
         _print_set(one, out)
 

@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loop_world import meanwhile
 
 from lightloop.config.serve import ServeConfig
 from lightloop.errors import LightloopError, UsageError
@@ -58,20 +58,10 @@ def test_who_waits_is_served_and_who_comes_later_is_refused() -> None:
 @contextmanager
 def answering(path: Path, handle: Any) -> Iterator[None]:
     control = Control(path)
-    stop = threading.Event()
-
-    def loop() -> None:
-        while not stop.is_set():
-            control.answer(handle)
-            stop.wait(0.01)
-
-    thread = threading.Thread(target=loop)
-    thread.start()
     try:
-        yield
+        with meanwhile(lambda: control.answer(handle)):
+            yield
     finally:
-        stop.set()
-        thread.join()
         control.close()
 
 

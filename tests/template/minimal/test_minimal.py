@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from lightloop.template.minimal.small import make_small, small_files
+from lightloop.template.making.answers import make_answers
+from lightloop.template.making.render import render
+from lightloop.template.minimal.small import HERE, SAME, make_small, small_files
 from lightloop.template.slim.features import read_features
 from lightloop.template.slim.lock import pinned
 from lightloop.template.slim.packages import declared, imported, names_of
@@ -62,6 +65,17 @@ def test_every_package_that_it_declares_is_used_and_pinned(files: dict[str, byte
 def test_its_lock_is_smaller(files: dict[str, bytes]) -> None:
     whole = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
     assert set(pinned(files["requirements.lock"].decode())) < set(pinned(whole))
+
+
+def test_it_tracks_nothing_where_that_was_answered(tmp_path: Path) -> None:
+    for name in (*SAME, "requirements.lock"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    shutil.copytree(REPOSITORY / HERE, tmp_path / HERE, ignore=shutil.ignore_patterns("__pycache__"))
+    given = {"name": "Churn", "author": "Acme", "minimal": True, "tracking": "none"}
+    render(tmp_path, make_answers(given), "0.6.0")
+    params = yaml.safe_load((tmp_path / "params.yaml").read_text(encoding="utf-8"))
+    assert params["tracking"] == {"project": "churn", "mode": "disabled"}
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ _EMAIL = re.compile(r"[^@\s<>\"]+@[^@\s<>\"]+")
 EMBEDDED = "embedded"
 # Experiments of the template that a project keeps unless it says otherwise: tests and the rehearsal run on them.
 TESTED = {"image": ("fashion",), "tabular": ("loans", "loans-fast")}
-KEPT = ("fashion", "loans", "loans-fast")
+KEPT = tuple(name for names in TESTED.values() for name in names)
 
 
 class Answers(BaseModel):

@@ -44,7 +44,8 @@ def begin(ask: Callable[[Path], Answers], *, into: Path | None, folder: str) -> 
     print("  make test")
     print("  git remote add origin URL && git push --set-upstream origin HEAD")
     if answers.remote != EMBEDDED:
-        print(f"data lie in {answers.remote}: workflows need rights there (docs/remote.md)")
+        page = "" if answers.minimal else " (docs/remote.md)"  # the small project has no docs/
+        print(f"data lie in {answers.remote}: workflows need rights there{page}")
 
 
 def clone_root() -> Path:

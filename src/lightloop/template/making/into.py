@@ -86,7 +86,8 @@ def _todo(home: Path, target: Path, answers: Answers) -> tuple[str, ...]:
         lines.append(
             f"GitHub does not read {place}/.github: copy the workflows that you want to .github/ at the top, with"
         )
-        lines.append(f"  `defaults: {{run: {{working-directory: {place}}}}}` in each (docs/first-push.md)")
+        page = "" if answers.minimal else " (docs/first-push.md)"  # the small project has no docs/
+        lines.append(f"  `defaults: {{run: {{working-directory: {place}}}}}` in each{page}")
     if (home / ".pre-commit-config.yaml").exists():
         lines.append(f"hooks of .pre-commit-config.yaml will look at {place} too: exclude it there if they disagree")
     lines.append(f"the command line is {answers.spelled.command}, made from {TEMPLATE.title}")

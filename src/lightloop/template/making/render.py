@@ -109,6 +109,8 @@ def _render_small(root: Path, answers: Answers) -> None:
     make_small(root)
     _sign(root, answers)
     _set_project(root, answers)
+    if answers.tracking == "none":
+        _change(root / "params.yaml", "  mode: auto # online", "  mode: disabled # auto: online")
     rename_tree(root, answers.spelled)
     write_licence(root, answers)
     _tidy(root)
@@ -251,7 +253,7 @@ def _ruff(root: Path, command: str, *options: str) -> str:
 
 
 def _check(root: Path) -> None:
-    """No code that Python does not read, and no mention that was forgotten."""
+    """No code that Python does not read."""
     for path in sorted((root / "src").rglob("*.py")) + sorted((root / "tests").rglob("*.py")):
         try:
             compile(path.read_bytes(), str(path.relative_to(root)), "exec", dont_inherit=True)

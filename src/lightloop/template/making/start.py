@@ -11,7 +11,7 @@ from typing import Final
 
 from lightloop.errors import LightloopError, UsageError
 from lightloop.template.making.answers import EMBEDDED, Answers
-from lightloop.template.making.demos import drop_data
+from lightloop.template.making.demos import drop_data, holds
 from lightloop.template.making.naming import TEMPLATE
 from lightloop.template.making.render import render
 from lightloop.template.making.swap import swap
@@ -151,8 +151,6 @@ def require_clone(root: Path) -> None:
 
 def _unchanged_data(root: Path, dropped: list[str]) -> list[str]:
     """Folders of data that can go since `storage/` holds them; changed ones stay where they are."""
-    from lightloop.template.making.demos import holds
-
     return [name for name in dropped if holds(root, name)]
 
 

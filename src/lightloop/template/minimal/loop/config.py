@@ -80,7 +80,7 @@ class GateConfig(Frozen):
     """When a model may replace the champion.
 
     Attributes:
-        metric: that decides, one of those in `evaluate.METRICS`.
+        metric: that decides, one of those in `metrics.METRICS`.
         margin: how much worse is still not worse; doubt refuses.
         confidence, resamples: of the bootstrap.
         bounds: by metric the least that is asked for (the most, of metrics where less is better).
