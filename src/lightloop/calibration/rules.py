@@ -185,11 +185,17 @@ class Calibration(Frozen):
         crossed_NH = found[:, :, 0] > found[:, :, 1]
         return np.asarray(np.where(crossed_NH[:, :, None], middle_NH[:, :, None], found))
 
-    def abstains(self, p_NK: Floats) -> NDArray[np.bool_]:
-        """Whether the model would rather not answer (N,)."""
+    def abstains(self, p_NK: Floats, sets_NK: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+        """Whether the model would rather not answer (N,).
+
+        Args:
+            p_NK: probabilities.
+            sets_NK: what `sets` gave for them at the first level, where that is known already.
+        """
         match self.abstain.name:
             case "set":
-                return np.asarray(self.sets(p_NK).sum(1) != 1, dtype=np.bool_)
+                sets_NK = self.sets(p_NK) if sets_NK is None else sets_NK
+                return np.asarray(sets_NK.sum(1) != 1, dtype=np.bool_)
             case "accuracy":
                 return np.asarray(decided_probability(p_NK, self.decision.decide(p_NK)) < self.abstain.limit - ROUNDING)
             case _:

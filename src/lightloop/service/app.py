@@ -60,11 +60,12 @@ def build_app(slots: Slots, settings: ServeConfig, root: Path | None = None) -> 
             ClientDisconnect: _gone,
         },
     )
-    for part in (predict, feedback, about, v2):
+    direct = predict.add_routes(app, context)
+    for part in (feedback, about, v2):
         part.add_routes(app, context)
     add_page(app)
     openapi.install(app, context)
-    app.add_middleware(Edge, context=context)
+    app.add_middleware(Edge, context=context, direct=direct)
     if settings.origins:
         # Outermost: what a browser asks before it asks has no key.
         app.add_middleware(

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from lightloop.data.image.input import ImageInput
 from lightloop.errors import RefusedError
 from lightloop.service import metrics
-from lightloop.service.bodies import JSON, content_type, read_body
+from lightloop.service.bodies import JSON, content_type, header, read_body
 from lightloop.service.context import Context
 from lightloop.service.edge import SEEN, Seen, route_of
 from lightloop.service.faults import RequestError
@@ -64,8 +64,7 @@ async def record_of(request: Request, context: Context, loaded: Loaded) -> tuple
 
 
 async def _read(request: Request, context: Context) -> bytes:
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding != "identity":
+    if header(request, b"content-encoding") not in (None, "identity"):
         raise RequestError(415, "the body is compressed: send it without Content-Encoding")
     return await read_body(request, context.settings.max_body_bytes, context.settings.deadline)
 

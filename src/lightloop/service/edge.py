@@ -1,10 +1,13 @@
 """The outermost layer of the application: ids, keys, one log line and the metrics of each request. Pure ASGI.
 
+What is asked most is answered from here, without the framework's way to a route, which costs as much as a small model.
+
 Who may ask what: with keys, all but health (an orchestrator has no key) and the page's own files (they hold nothing of
 the model; the page asks for the key). Schema, metrics and card are as confidential as the answers.
 """
 
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -12,13 +15,16 @@ from traceback import extract_tb
 from typing import Any, Final
 
 from pydantic_core import to_json
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lightloop.service import metrics
 from lightloop.service.context import Context
-from lightloop.service.faults import MEANINGS
+from lightloop.service.faults import MEANINGS, RequestError
 from lightloop.service.ids import request_id
 
+Answering = Callable[[Request], Awaitable[Response]]
 SEEN: Final = "lightloop"
 REQUEST_ID: Final = "x-request-id"
 # Addresses that are counted by name; all others are counted together, so that nobody can fill the memory with them.
@@ -68,8 +74,16 @@ class Seen:
 class Edge:
     """Sees each request first and last."""
 
-    def __init__(self, app: ASGIApp, context: Context) -> None:
+    def __init__(self, app: ASGIApp, context: Context, direct: Mapping[str, Answering]) -> None:
+        """Made once.
+
+        Args:
+            app: that answers all else.
+            context: of the service.
+            direct: what answers a POST to an address without the framework between; it raises `RequestError` alone.
+        """
         self._app, self._keys, self._logger = app, context.keys, context.logger
+        self._direct = direct
         self._recorder, self._slots = context.recorder, context.slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,6 +113,9 @@ class Edge:
             free = self._keys is None or not guarded(scope["path"]) or seen.private
             if not free and not self._admits(headers, seen):
                 await _say(answer, 401, (b"www-authenticate", b"Bearer"))
+            elif scope["method"] == "POST" and scope["path"] in self._direct:
+                response = await _answered(self._direct[scope["path"]], Request(scope, receive))
+                await response(scope, receive, answer)
             else:
                 await self._app(scope, receive, answer)
         except Exception as error:  # noqa: BLE001 - the one place where our own faults end
@@ -149,6 +166,16 @@ class Edge:
             ms=round(1000 * seconds, 3),
             **seen.told,
         )
+
+
+async def _answered(answering: Answering, request: Request) -> Response:
+    """What the framework's handlers of faults would make of it."""
+    try:
+        return await answering(request)
+    except RequestError as error:
+        return error.response()
+    except ClientDisconnect:  # nobody reads this
+        return Response(status_code=499)
 
 
 async def _say(send: Send, status: int, *more: tuple[bytes, bytes]) -> None:

@@ -7,6 +7,7 @@ It is no signature: whoever wants to make one up can.
 
 import os
 import re
+import threading
 from hashlib import blake2s
 from typing import Final
 from uuid import UUID
@@ -14,6 +15,7 @@ from uuid import UUID
 from lightloop import clock
 
 CHECK: Final = 4  # bytes
+DRAWN: Final = 4096  # random bytes that are asked of the system at once: a call costs ten times what an id does
 REQUEST: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 AHEAD: Final = 300  # seconds that another machine's clock may be fast
 
@@ -31,7 +33,7 @@ def prediction_id(model: str, now: float | None = None) -> str:
         (True, 1700000000.0, None)
     """
     stamp = int((clock.seconds() if now is None else now) * 1000).to_bytes(6, "big")
-    drawn = os.urandom(6)
+    drawn = _RANDOM.take(6)
     # Six bits say version and variant.
     head = stamp + bytes((0x70 | (drawn[0] & 0x0F), drawn[1], 0x80 | (drawn[2] & 0x3F), *drawn[3:]))
     text = (head + _check(head, model)).hex()
@@ -58,7 +60,30 @@ def request_id(given: str | None) -> str:
     """
     if given is not None and REQUEST.fullmatch(given):
         return given
-    return os.urandom(16).hex()
+    return _RANDOM.take(16).hex()
+
+
+class _Random:
+    """Random bytes of the system, which are never given twice: not to two threads, nor to a process and its fork."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._drawn, self._place = b"", 0
+        os.register_at_fork(after_in_child=self._forget)
+
+    def take(self, count: int) -> bytes:
+        with self._lock:
+            if self._place + count > len(self._drawn):
+                self._drawn, self._place = os.urandom(DRAWN), 0
+            self._place += count
+            return self._drawn[self._place - count : self._place]
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._drawn, self._place = b"", 0
+
+
+_RANDOM: Final = _Random()
 
 
 def _check(head: bytes, model: str) -> bytes:

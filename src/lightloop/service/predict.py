@@ -7,14 +7,13 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 from fastapi import FastAPI, Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from lightloop.errors import RefusedError
 from lightloop.service.answers import as_json
 from lightloop.service.ask import Answered, answered, count, headers, json_body, kept, record_of, scored, with_ids
 from lightloop.service.batching import Batcher
 from lightloop.service.context import Context
-from lightloop.service.edge import SEEN
+from lightloop.service.edge import SEEN, Answering
 from lightloop.service.faults import RequestError, answer_json
 from lightloop.service.loaded import Loaded
 from lightloop.service.schemas import Record
@@ -24,8 +23,8 @@ Method = Literal["shapley", "occlusion"]
 METHODS: Final = {method: method for method in get_args(Method)}
 
 
-def add_routes(app: FastAPI, context: Context) -> None:
-    """Add `/v1/predict`, `/v1/predict/many`, `/v1/explain`."""
+def add_routes(app: FastAPI, context: Context) -> dict[str, Answering]:
+    """Add `/v1/predict`, `/v1/predict/many`, `/v1/explain`; what `Edge` can answer without them, by address."""
 
     @app.post("/v1/predict", tags=["predict"], summary="The prediction for one record.")
     async def predict(request: Request) -> Response:
@@ -43,10 +42,6 @@ def add_routes(app: FastAPI, context: Context) -> None:
         kept(request, context, loaded, answer, size)
         request.scope[SEEN].told["prediction_id"] = answer.ids[0]
         return answer_json(_told(loaded, answer)[0], headers=headers(loaded))
-
-    # The framework's own route costs as much as a small model, for dependencies and validation that are not used here:
-    # it describes, and one of Starlette's before it answers.
-    app.router.routes.insert(0, Route("/v1/predict", predict, methods=["POST"], include_in_schema=False))
 
     @app.post("/v1/predict/many", tags=["predict"], summary="The predictions for several records.")
     async def predict_many(request: Request) -> Response:
@@ -83,6 +78,8 @@ def add_routes(app: FastAPI, context: Context) -> None:
             counted=False,
         )
         return answer_json(answer, headers=headers(loaded))
+
+    return {"/v1/predict": predict}
 
 
 async def _together(batcher: Batcher, loaded: Loaded, record: Record) -> Answered:

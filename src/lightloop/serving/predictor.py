@@ -161,7 +161,8 @@ class Predictor:
         match self.manifest.answer:
             case "probabilities":
                 p_NK = answers["probabilities"]
-                codes, sets, abstains = self.decide(p_NK), self.sets(p_NK), self.abstains(p_NK)
+                codes, sets = self.decide(p_NK), self.sets(p_NK)
+                abstains = self.manifest.rules.abstains(p_NK, sets)
             case "prediction":
                 ends = self.intervals(answers)
         return Scored(answers, codes, sets, abstains, ends, novelty, warnings, feeds or {})
