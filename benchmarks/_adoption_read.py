@@ -90,8 +90,15 @@ def _table(package: str, place: str, packages: Path) -> pd.DataFrame:
         case "orange":
             return _orange(packages / f"Orange/datasets/{place}.tab")
         case "orange-text":
-            return _orange(packages / f"orangecontrib/text/datasets/{place}.tab")
+            return _spoken(_orange(packages / f"orangecontrib/text/datasets/{place}.tab"), place)
     raise ValueError(f"no reader of {package}")
+
+
+def _spoken(table: pd.DataFrame, place: str) -> pd.DataFrame:
+    """Of the transcripts of a series the first lines of the six who speak most; other texts as they are."""
+    if place != "friends-transcripts":
+        return table
+    return table[table["Author"].isin(table["Author"].value_counts().index[:6])].iloc[:3_000]
 
 
 def _orange(path: Path) -> pd.DataFrame:
@@ -138,7 +145,7 @@ def _read_ts(folder: Path) -> list[tuple[list[float], str]]:
     records = []
     for part in ("TRAIN", "TEST"):
         for line in (folder / f"{folder.name}_{part}.ts").read_text().splitlines():
-            if line.strip() and line[0] not in "#@":
+            if line.strip() and line[0] not in "#@%":
                 steps, _, label = line.rpartition(":")
                 values = [float(step) if step != "?" else float("nan") for step in steps.split(",")]
                 records.append((values, label))

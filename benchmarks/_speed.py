@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -9,6 +10,7 @@ import torch
 
 from lightloop.config.schema import Config
 from lightloop.config.signature import components
+from lightloop.data.batches import Batch, BatchRows
 from lightloop.data.module import RecordsModule
 from lightloop.project import Project
 from lightloop.tasks.checkpoint import build_network
@@ -59,3 +61,33 @@ def ours(config: Config, data: RecordsModule, speed: Speed) -> float:
         fit(config, task, data, speed, scratch=Path(folder) / "checkpoints", logger=wandb_logger(run), lines=False)
         close_run(run)
     return (config.trainer.max_epochs - 1) * len(data.splits["train"]) / clock.seconds
+
+
+def batches(config: Config, data: RecordsModule) -> BatchRows:
+    """The batches that ours takes."""
+    records = data.splits["train"]
+    lengths = data.lengths(records) if data.by_length else None
+    return BatchRows(len(records), config.trainer.batch_size, shuffle_seed=config.seed, lengths=lengths)
+
+
+def epochs(config: Config, data: RecordsModule) -> Iterator[tuple[int, Batch]]:
+    """All batches of a training with the number of their epoch, augmented as the config says."""
+    records, rows = data.splits["train"], batches(config, data)
+    for epoch in range(config.trainer.max_epochs):
+        rows.set_epoch(epoch)
+        for chosen in rows:
+            batch = records[chosen]
+            if config.augment.name != "none":
+                random = torch.Generator().manual_seed(batch.seed)
+                batch = data.augment(batch, random)
+            yield epoch, batch
+
+
+def timed(config: Config, data: RecordsModule, step: Callable[[Batch], None]) -> float:
+    """Records a second of a step over all batches of the epochs after the first."""
+    started = 0.0
+    for epoch, batch in epochs(config, data):
+        if epoch == 1 and not started:
+            started = time.perf_counter()
+        step(batch)
+    return (config.trainer.max_epochs - 1) * len(data.splits["train"]) / (time.perf_counter() - started)

@@ -11,23 +11,16 @@ validation, after a first epoch that does not count.
 import logging
 import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator
-from copy import deepcopy
 
 import torch
 from _common import find_project, read_words
-from _speed import ours
-from torch import Tensor, nn
-from torch.nn.functional import softplus
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from _speed import batches, ours, timed
+from _throughput_gan import raw_gan
 
 from lightloop.config.compose import compose_config
 from lightloop.config.schema import Config
-from lightloop.data.batches import Batch, BatchRows
-from lightloop.data.image.generation import GenerationPreprocessor
+from lightloop.data.batches import Batch
 from lightloop.data.module import RecordsModule, build_data
-from lightloop.networks.dcgan import Discriminator
 from lightloop.tasks.checkpoint import build_network
 from lightloop.tasks.losses import build_loss
 from lightloop.tasks.optimize import build_optimizer, build_schedule
@@ -36,36 +29,6 @@ from lightloop.training.speed import Speed, choose_speed
 
 # Epochs of a round: enough for about two seconds.
 EPOCHS = {"fashion": 3, "loans": 20, "spam": 3, "co2": 20, "fashion-gan": 2}
-
-
-def batches(config: Config, data: RecordsModule) -> BatchRows:
-    """The batches that ours takes."""
-    records = data.splits["train"]
-    lengths = data.lengths(records) if data.by_length else None
-    return BatchRows(len(records), config.trainer.batch_size, shuffle_seed=config.seed, lengths=lengths)
-
-
-def epochs(config: Config, data: RecordsModule) -> Iterator[tuple[int, Batch]]:
-    """All batches of a training with the number of their epoch, augmented as the config says."""
-    records, rows = data.splits["train"], batches(config, data)
-    for epoch in range(config.trainer.max_epochs):
-        rows.set_epoch(epoch)
-        for chosen in rows:
-            batch = records[chosen]
-            if config.augment.name != "none":
-                random = torch.Generator().manual_seed(batch.seed)
-                batch = data.augment(batch, random)
-            yield epoch, batch
-
-
-def timed(config: Config, data: RecordsModule, step: Callable[[Batch], None]) -> float:
-    """Records a second of a step over all batches of the epochs after the first."""
-    started = 0.0
-    for epoch, batch in epochs(config, data):
-        if epoch == 1 and not started:
-            started = time.perf_counter()
-        step(batch)
-    return (config.trainer.max_epochs - 1) * len(data.splits["train"]) / (time.perf_counter() - started)
 
 
 def raw_supervised(config: Config, data: RecordsModule, speed: Speed) -> float:
@@ -108,52 +71,6 @@ def prepared(data: RecordsModule) -> RecordsModule:
     found.preprocessor = data.preprocessor
     found.splits = {"train": type(records)(inputs, targets)}
     return found
-
-
-def raw_gan(config: Config, data: RecordsModule, speed: Speed) -> float:
-    """The same for two networks and the moving average of one, as `tasks.gan` trains them by default."""
-    torch.manual_seed(config.seed)
-    preprocessor = data.preprocessor
-    assert isinstance(preprocessor, GenerationPreprocessor)
-    layout = torch.channels_last if speed.channels_last else torch.contiguous_format
-    generator = build_network(config, preprocessor.inputs).train()
-    task = config.task.arguments()
-    discriminator = Discriminator(preprocessor.inputs, channels=task["discriminator_channels"], norm=task["norm"])
-    average = deepcopy(generator).requires_grad_(False)
-    for network in (generator, discriminator, average):
-        network.to(memory_format=layout)  # type: ignore[call-overload]
-    optimizers = [build_optimizer(network, config.optimizer) for network in (generator, discriminator)]
-    steps = config.trainer.max_epochs * len(batches(config, data))
-    schedules = [build_schedule(optimizer, config.scheduler, steps) for optimizer in optimizers]
-    update = get_ema_multi_avg_fn(task["decay"])
-    mine, theirs = floats(average), floats(generator)
-    bf16 = speed.precision == "bf16-mixed"
-
-    def step(batch: Batch) -> None:
-        real_BCHW = preprocessor.scale(batch.inputs[0]).contiguous(memory_format=layout)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            fake_BCHW = generator(torch.randn(len(real_BCHW), preprocessor.latent))
-            discriminator.requires_grad_(True)
-            real_B, fake_B = discriminator(real_BCHW).float(), discriminator(fake_BCHW.detach()).float()
-            loss = softplus(-real_B).mean() + softplus(fake_B).mean()
-        optimizers[1].zero_grad()
-        loss.backward()
-        optimizers[1].step()
-        discriminator.requires_grad_(False)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss = softplus(-discriminator(fake_BCHW).float()).mean()
-        optimizers[0].zero_grad()
-        loss.backward()
-        optimizers[0].step()
-        for schedule in schedules:
-            schedule.step()
-        update(mine, theirs, None)
-
-    return timed(config, data, step)
-
-
-def floats(module: nn.Module) -> list[Tensor]:
-    return [part.detach() for part in [*module.parameters(), *module.buffers()] if part.is_floating_point()]
 
 
 def main() -> None:

@@ -1,9 +1,10 @@
 """How large a project is without this or that: files, lines and packages of each variant of the template.
 
-    python benchmarks/variants.py                      # every feature by itself, tables alone, the small project
-    python benchmarks/variants.py serving image,text   # these: features with commas between them; `minimal`
+    python benchmarks/variants.py                      # each feature that can be left out, all of them, minimal
+    python benchmarks/variants.py wandb github,sweeps  # these: features with commas between them; `minimal`
 
-Lines are those of every text file that git holds, without locks and data.
+Every project is without what makes projects (`made` is one that lacks nothing else). Lines are those of every text file
+that git holds, without locks and data.
 """
 
 import sys
@@ -20,7 +21,7 @@ from lightloop.template.slim import read_features, slim
 from lightloop.template.slim.lock import pinned
 from lightloop.template.slim.tree import walk
 
-TABLES_ALONE = "image,text,series,serving,github,wandb,sweeps,adoption,creation,site,making"
+MAKING = "making"
 
 
 def size(root: Path) -> tuple[int, int, int, int]:
@@ -48,16 +49,20 @@ def measure(variant: str) -> None:
         if variant == "minimal":
             make_small(root)
         elif variant != "whole":
-            slim(root, variant.split(","))
+            done = slim(root, [*variant.split(","), MAKING] if variant != "made" else [MAKING])
+            assert not done.unsolved, done.unsolved
         files, lines, code, packages = size(root)
         spent = time.perf_counter() - began
-    name = "tables alone" if variant == TABLES_ALONE else variant
-    what = "" if variant in ("whole", "minimal") else "without "
-    print(f"| {what}{name} | {files:,} | {lines:,} | {code:,} | {packages} | {spent:.0f} |", flush=True)
+    what = "" if variant in ("whole", "made", "minimal") else "without "
+    print(
+        f"| {what}{variant.replace(',', ', ')} | {files:,} | {lines:,} | {code:,} | {packages} | {spent:.0f} |",
+        flush=True,
+    )
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or ["whole", *read_features().features, TABLES_ALONE, "minimal"]
+    offered = read_features().offered
+    wanted = sys.argv[1:] or ["whole", "made", *offered, ",".join(offered), "minimal"]
     print("| variant | files | lines | of them code of the package | packages in the lock | seconds |")
     print("|---|---|---|---|---|---|")
     for variant in wanted:

@@ -1,4 +1,4 @@
-"""Real servers on loopback that alerts are sent to: the issues of GitHub's API, a webhook."""
+"""A real server on loopback that alerts are sent to."""
 
 import json
 import threading
@@ -20,15 +20,15 @@ class Heard:
 
     Attributes:
         bodies: of POST and PATCH, with method and path.
-        issues: of the repository acme/loans.
         answers: codes that it answers first, before it does what it should.
     """
 
     address: str = ""
     bodies: list[tuple[str, str, Any]] = field(default_factory=list)
-    issues: list[dict[str, Any]] = field(default_factory=list)
-    tokens: set[str | None] = field(default_factory=set)
     answers: list[int] = field(default_factory=list)
+    # of feature: github
+    issues: list[dict[str, Any]] = field(default_factory=list)  # of the repository acme/loans
+    tokens: set[str | None] = field(default_factory=set)
 
     def add_issue(self, **content: Any) -> dict[str, Any]:
         made = {"number": len(self.issues) + 1, "state": "open", "comments_made": [], **content}
@@ -38,6 +38,8 @@ class Heard:
 
     def open_issues(self) -> list[dict[str, Any]]:
         return [one for one in self.issues if one["state"] == "open"]
+
+    # end
 
 
 def _handler(heard: Heard) -> type[BaseHTTPRequestHandler]:
@@ -57,12 +59,15 @@ def _handler(heard: Heard) -> type[BaseHTTPRequestHandler]:
 
         def _first(self) -> bool:
             """Whether there was something else to answer first."""
+            # of feature: github
             heard.tokens.add(self.headers.get("authorization"))
+            # end
             if heard.answers:
                 self._answer({"message": "no"}, heard.answers.pop(0))
                 return True
             return False
 
+        # of feature: github
         def do_GET(self) -> None:
             if self._first():
                 return
@@ -77,23 +82,27 @@ def _handler(heard: Heard) -> type[BaseHTTPRequestHandler]:
             size, page = int(query["per_page"]), int(query["page"])
             self._answer(sorted(found, key=lambda one: -one["number"])[size * (page - 1) : size * page])
 
+        # end
         def _take(self) -> None:
             content = json.loads(self.rfile.read(int(self.headers["content-length"])))
             if self._first():
                 return
             heard.bodies.append((self.command, self.path, content))
+            # of feature: github
             parts = self.path.split("/")
             if self.path == "/repos/acme/loans/issues":
                 self._answer(heard.add_issue(**content), 201)
-            elif len(parts) > 5 and parts[4] == "issues":
+                return
+            if len(parts) > 5 and parts[4] == "issues":
                 issue = heard.issues[int(parts[5]) - 1]
                 if parts[-1] == "comments":
                     issue["comments_made"].append(content["body"])
                 else:
                     issue.update(content)
                 self._answer(issue)
-            else:
-                self._answer("ok")
+                return
+            # end
+            self._answer("ok")
 
         do_POST = do_PATCH = _take
 
@@ -102,7 +111,7 @@ def _handler(heard: Heard) -> type[BaseHTTPRequestHandler]:
 
 @contextmanager
 def listening() -> Iterator[Heard]:
-    """A server of GitHub's issues, whose other paths take whatever is posted; ended after the block."""
+    """A server that takes whatever is posted; ended after the block."""
     heard = Heard()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(heard))
     server.daemon_threads = True

@@ -15,12 +15,24 @@ def keep() -> None:
     real, known = compose._compose, dict[Key, Any]()
 
     def remembered(configs: Path, overrides: list[str]) -> Any:
+        overrides = [*_tracked(configs, overrides), *overrides]
         key = (_state(configs), tuple(overrides))
         if key not in known:
             known[key] = real(configs, overrides)
         return copy.deepcopy(known[key])
 
     compose._compose = remembered
+
+
+def _tracked(configs: Path, overrides: list[str]) -> list[str]:
+    """What turns tracking on in a project whose default it is not: its tests are of the whole of it all the same."""
+    # of feature: wandb
+    default = (configs / "config.yaml").read_text(encoding="utf-8") if (configs / "config.yaml").exists() else ""
+    said = any(one.startswith("tracking=") for one in overrides)
+    if "- tracking: none" in default and not said and (configs / "tracking/wandb.yaml").exists():
+        return ["tracking=wandb"]
+    # end
+    return []
 
 
 def _state(configs: Path) -> tuple[tuple[str, int, int], ...]:

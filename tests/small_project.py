@@ -1,4 +1,4 @@
-"""A small project on real data: this repository's configs and pipeline, 30 + 10 images a class."""
+"""A small project on real data: this repository's configs and pipeline, a few records of each class."""
 
 import shutil
 from pathlib import Path
@@ -9,8 +9,7 @@ import pyarrow.parquet as pq
 from lightloop.config.compose import compose_config, write_params
 from lightloop.files import write_json
 from lightloop.project import Project
-from lightloop.quality.image.metadata import read_metadata
-from lightloop.quality.image.suite import suite_for
+from lightloop.quality.modality import read_metadata, suite_for
 
 REPOSITORY = Path(__file__).parent.parent
 # Small enough for seconds, large enough to learn something.
@@ -24,26 +23,33 @@ SMALL = (
 )
 
 
-def shrink(source: Path, target: Path, per_class: int) -> None:
+def shrink(source: Path, target: Path, per_class: int, label: str = "label") -> None:
     """Write the first `per_class` records of each class."""
     table = pq.read_table(source)
-    labels = table.column("label").to_numpy(zero_copy_only=False)
+    labels = table.column(label).to_numpy(zero_copy_only=False)
     rows = np.concatenate([np.flatnonzero(labels == label)[:per_class] for label in sorted(set(labels))])
     target.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table.take(np.sort(rows)), target)
 
 
 def make_project(root: Path) -> Project:
-    """The repository's configs and pipeline in an empty folder, with 30 + 10 images a class."""
+    """The repository's configs and pipeline in an empty folder, with 300 + 100 records of the data of its default."""
     shutil.copytree(REPOSITORY / "configs", root / "configs")
     for name in ("dvc.yaml", "pyproject.toml", ".gto"):
         shutil.copy(REPOSITORY / name, root / name)
-    for part, per_class in (("train", 30), ("test", 10)):
-        shrink(REPOSITORY / f"data/fashion/{part}.parquet", root / f"data/fashion/{part}.parquet", per_class)
     project = Project(root)
-    write_params(project, compose_config(project))
+    config = compose_config(project)
+    write_params(project, config)
+    spec = config.data
+    records = {"train": 300, "test": 100} if "test" in spec.files else {"train": 400}
+    for part, file in spec.files.items():
+        source, target = REPOSITORY / spec.path / file, root / spec.path / file
+        if spec.classes:
+            shrink(source, target, records[part] // len(spec.classes), spec.target)
+        else:  # a series is no longer one when records are picked out
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
     # The committed suite expects thousands of records.
-    spec = compose_config(project).data
     suite = suite_for(spec, read_metadata(spec, root))
     write_json(project.expectations / f"{spec.expectations}.json", suite)
     return project

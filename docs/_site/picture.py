@@ -58,12 +58,14 @@ def labels(columns: int) -> list[tuple[str, float, float, str]]:
     return [
         ("labelled records of production, or a person's commit", centre, 16, "middle"),
         ("what the gate accepted; what it refused changes nothing", LEFT + WIDTH / 2 + 14, TOP + 2 * ROW + 4, "start"),
+        # of feature: monitoring
         (
             "the monitor's rule: nothing, an issue, a retraining, or back to the release before",
             LEFT,
             TOP + 2 * ROW + 26 + TALL + 24,
             "start",
         ),
+        # end
     ]
 
 

@@ -247,8 +247,9 @@ def test_wrong_use_is_one_sentence(project: Project, tmp_path: Path, words: list
     customers().to_csv(tmp_path / "mine.csv", index=False)
     (tmp_path / "empty.csv").write_text("")
     before = everything(project.root)
-    path, *more = words
-    command = [sys.executable, "-m", "lightloop", "adopt", str(tmp_path / path), *more]
+    given, *more = words
+    role, sign, path = given.rpartition("=")
+    command = [sys.executable, "-m", "lightloop", "adopt", f"{role}{sign}{tmp_path / path}", *more]
     done = subprocess.run(
         command, cwd=project.root, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=240
     )

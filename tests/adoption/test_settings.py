@@ -57,8 +57,11 @@ def copied(tmp_path_factory: pytest.TempPathFactory, repository: Project) -> Pro
 
 
 def composed(project: Project, guess: Guess, facts: Facts, name: str = "mine") -> Config:
-    window, horizon = window_and_horizon(180, 12)
-    dataset = DataSet(name, "table.csv", {"train": "train.parquet"}, guess.classes, window, horizon)
+    sizes = {}
+    # of feature: series
+    sizes = dict(zip(("window", "horizon"), window_and_horizon(180, 12), strict=True))
+    # end
+    dataset = DataSet(name, "table.csv", {"train": "train.parquet"}, guess.classes, **sizes)
     write_text(project.configs / "data" / f"{name}.yaml", data_yaml(dataset, guess))
     write_text(project.configs / "experiment" / f"{name}.yaml", experiment_yaml(name, choose(name, guess, facts)))
     empty = (project.configs / "card/empty.yaml").read_text()

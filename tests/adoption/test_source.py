@@ -15,6 +15,7 @@ import pytest
 from adoption_cases import customers, guessed, save, write_images, write_texts
 
 from lightloop.adoption.model import Dialect
+from lightloop.adoption.profile import forget, values_of
 from lightloop.adoption.reading import folder_files, linkable, read_part
 from lightloop.adoption.source import open_source, raw_table, reading_findings
 from lightloop.errors import UsageError
@@ -210,6 +211,7 @@ def write_dataset(folder: Path, names: list[str]) -> None:
     (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}))
 
 
+# of feature: text
 def test_a_saved_dataset_and_a_dictionary_of_them(tmp_path: Path) -> None:
     for part in ("train", "test"):
         write_dataset(tmp_path / part, ["bad", "good"])
@@ -220,6 +222,9 @@ def test_a_saved_dataset_and_a_dictionary_of_them(tmp_path: Path) -> None:
     assert read_part(source, guess, "test").column("label").to_pylist()[:3] == ["bad", "good", "bad"]
     alone, _ = guessed(tmp_path / "train")
     assert set(alone.places) == {"train"}
+
+
+# end
 
 
 def test_class_folders_with_and_without_parts(tmp_path: Path) -> None:
@@ -324,3 +329,15 @@ def test_folders_and_roles_that_are_refused(tmp_path: Path) -> None:
         open_source([path], table="x")
     with pytest.raises(UsageError, match=r"nothing was given"):
         open_source([])
+
+
+def test_a_source_is_read_once_until_it_is_let_go_of(tmp_path: Path) -> None:
+    source = open_source([save(customers(), tmp_path / "a.csv")])
+    first, values = raw_table(source, "train"), values_of(source)
+    assert raw_table(source, "train") is first
+    assert values_of(source) is values
+    forget()
+    again = raw_table(source, "train")
+    assert again is not first
+    assert again.equals(first)
+    assert values_of(source) is not values

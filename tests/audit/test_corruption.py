@@ -143,9 +143,13 @@ def test_series_lose_steps_or_get_noise(series):
     assert shares.mean() == pytest.approx(noise.amounts[-1], rel=0.1)
 
 
-@pytest.mark.parametrize("modality", ["images", "rows", "texts", "series"])
+# Fixtures by the modality of their records.
+RAW = {"image": "images", "tabular": "rows", "text": "texts", "series": "series"}
+
+
+@pytest.mark.parametrize("modality", RAW)
 def test_the_same_seed_makes_the_same_records(modality, request):
-    raw = request.getfixturevalue(modality)
+    raw = request.getfixturevalue(RAW[modality])
     for one in corruptions(raw.spec):
         # As text, since NaN equals nothing.
         first, second = (str(one.at(4, raw, 7).to_pylist()) for _ in range(2))

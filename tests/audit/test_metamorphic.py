@@ -42,22 +42,26 @@ def test_images_are_shifted_mirrored_and_brightened(config, pictures):
 
 
 def test_columns_are_set_scaled_and_swapped(repository):
-    spec = compose_config(repository, ["experiment=loans"]).data
+    loans = compose_config(repository, ["experiment=loans"])
     columns = {"black": [0, 1, None], "atotinc": [1.0, None, 3.0], "pubrec": ["0", "1", None]}
     table = pa.table({"id": ["a", "b", "c"], **columns})
-    assert change_records(table, spec, check(change="swap", column="black"), 0)["black"].to_pylist() == [1, 0, None]
-    more = change_records(table, spec, check(change="scale", column="atotinc", amount=2), 0)
+    assert change_records(table, loans.data, check(change="swap", column="black"), 0)["black"].to_pylist() == [
+        1,
+        0,
+        None,
+    ]
+    more = change_records(table, loans.data, check(change="scale", column="atotinc", amount=2), 0)
     assert more["atotinc"].to_pylist() == [2.0, None, 6.0]
-    plus = change_records(table, spec, check(change="add", column="atotinc", amount=2), 0)
+    plus = change_records(table, loans.data, check(change="add", column="atotinc", amount=2), 0)
     assert plus["atotinc"].to_pylist() == [3.0, None, 5.0]
-    same = change_records(table, spec, check(change="set", column="pubrec", text="1"), 0)
+    same = change_records(table, loans.data, check(change="set", column="pubrec", text="1"), 0)
     assert same["pubrec"].to_pylist() == ["1"] * 3
     with pytest.raises(RefusedError, match="sets 'black' to 'yes', but it holds int64"):
-        change_records(table, spec, check(change="set", column="black", text="yes"), 0)
+        change_records(table, loans.data, check(change="set", column="black", text="yes"), 0)
     with pytest.raises(RefusedError, match="changes numbers, but 'pubrec' holds string"):
-        change_records(table, spec, check(change="add", column="pubrec", amount=1), 0)
+        change_records(table, loans.data, check(change="add", column="pubrec", amount=1), 0)
     with pytest.raises(RefusedError, match="which records do not have"):
-        change_records(table, spec, check(change="set", column="male", text="1"), 0)
+        change_records(table, loans.data, check(change="set", column="male", text="1"), 0)
 
 
 def test_a_swap_always_gives_another_value():

@@ -20,6 +20,14 @@ from lightloop.release.registry import promote as put_into
 from lightloop.release.registry import register, rollback
 
 pytestmark = pytest.mark.slow
+# What the gate reads beside the bundle, and what a promotion fetches for it.
+JUDGED = """\
+  judged:
+    cmd: >-
+      mkdir -p artifacts/compressed artifacts/evaluation &&
+      echo a > artifacts/compressed/a && echo b > artifacts/evaluation/predictions.parquet
+    outs: [artifacts/compressed, artifacts/evaluation/predictions.parquet]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +37,11 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = make_world(root)
     (root / "configs").mkdir()
     (root / "configs" / "config.yaml").write_text("defaults: []\n")
+    with (root / "dvc.yaml").open("a") as pipeline:
+        pipeline.write(JUDGED)
+    dvc(root, "repro", "--quiet", "judged")
     git(root, "add", "-A")
-    git(root, "commit", "-qm", "configs")
+    git(root, "commit", "-qm", "configs, and what the gate reads")
     register(project, commit=True)
     put_into(project, stage="production")
     make_model(project, 2, champion={"version": "v0.1.0"})

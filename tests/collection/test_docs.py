@@ -1,4 +1,4 @@
-"""The commands of docs/data.md about collected records, of docs/remote.md and of docs/ml-test-score.md are run here."""
+"""The commands of docs/data.md about collected records and of docs/ml-test-score.md are run here."""
 
 import re
 import shutil
@@ -12,9 +12,7 @@ from lightloop.cli import application as command_line
 from lightloop.clock import VARIABLE
 from lightloop.project import Project
 
-# Not run here, and where else.
-REASONS = {"lightloop remote set s3://bucket/prefix": "needs a server: tests/release/test_remotes.py"}
-PAGES = {"data.md": "## Collected records", "remote.md": "# ", "ml-test-score.md": "# "}
+PAGES = {"data.md": "## Collected records", "ml-test-score.md": "# "}
 
 
 def commands(repository: Project, page: str) -> list[str]:
@@ -25,7 +23,7 @@ def commands(repository: Project, page: str) -> list[str]:
 
 
 def test_every_link_of_the_pages_is_there(repository: Project) -> None:
-    for page in ("remote.md", "ml-test-score.md"):
+    for page in ("ml-test-score.md",):
         text = (repository.root / "docs" / page).read_text(encoding="utf-8")
         links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
         assert [link for link in links if not (repository.root / "docs" / link).exists()] == []
@@ -56,8 +54,6 @@ def test_the_commands_run(
     told = commands(repository, page)
     assert told
     for command in told:
-        if command in REASONS:
-            continue
         monkeypatch.setattr("sys.argv", command.split())
         command_line.main()
         assert capsys.readouterr().out

@@ -214,6 +214,7 @@ def test_texts_are_divided_as_the_tokenizer_divides_them(vocabulary, normalise):
         assert edge._ids(text) == (theirs.encode(text).ids or [1]), text
 
 
+# of feature: text
 @pytest.mark.parametrize("end", ["head", "tail", "both"])
 def test_long_texts_are_cut_as_the_bundle_cuts_them(end, tmp_path):
     bundle = tiny_bundle("text", tmp_path / "bundle", golden=False)
@@ -227,3 +228,6 @@ def test_long_texts_are_cut_as_the_bundle_cuts_them(end, tmp_path):
     table = predictor.table([{"text": text} for text in texts])
     expected = predictor.manifest.input.encode(table, predictor.files)["ids"]
     np.testing.assert_array_equal(Edge(tmp_path / "edge.onnx")._text(texts)["ids"], expected)
+
+
+# end

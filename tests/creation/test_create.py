@@ -85,12 +85,12 @@ def test_without_code_there_is_nothing_to_add_to(bare: Project):
 def test_names_that_somebody_has_are_refused(bare: Project):
     with pytest.raises(UsageError, match=r"there is a network cnn already \(networks\)"):
         refuse_taken(bare, "network", "cnn")
-    with pytest.raises(UsageError, match="there is a task gan already"):
-        refuse_taken(bare, "task", "gan")
+    with pytest.raises(UsageError, match="there is a task multi_task already"):
+        refuse_taken(bare, "task", "multi_task")
     with pytest.raises(UsageError, match="there is a stage train already"):
         refuse_taken(bare, "stage", "train")
-    with pytest.raises(UsageError, match="`lightloop monitor` is a command already"):
-        refuse_taken(bare, "stage", "monitor", {"monitor"})
+    with pytest.raises(UsageError, match="`lightloop doctor` is a command already"):
+        refuse_taken(bare, "stage", "doctor", {"doctor"})
     (bare.configs / "network/half.yaml").write_text("name: half\n")
     with pytest.raises(UsageError, match="there is a network half already"):
         refuse_taken(bare, "network", "half")
@@ -99,8 +99,14 @@ def test_names_that_somebody_has_are_refused(bare: Project):
 def test_what_is_not_said_is_that_of_the_current_data(bare: Project):
     assert variant_of(bare, "network", None) == "image"
     assert variant_of(bare, "task", None) == variant_of(bare, "metric", None) == "classification"
-    assert variant_of(bare, "task", "forecasting") == "regression", "forecasts are numbers"
     assert variant_of(bare, "stage", None) is None
+
+
+def test_forecasts_are_numbers(bare: Project):
+    assert variant_of(bare, "task", "forecasting") == "regression"
+
+
+def test_data_without_a_task_of_their_own_ask_for_the_problem(bare: Project):
     config = bare.configs / "config.yaml"
     config.write_text(config.read_text().replace("experiment: fashion ", "experiment: fashion-gan "))
     with pytest.raises(

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from loop_world import PROGRAMS, command, wait_until
 from registry_world import git
 from services import image_record, later, make_release, release_failing_bundle, version_at
 
+from lightloop.deploy import local
 from lightloop.deploy.local import deploy, health_of, last_path, running, service_path, stop
 from lightloop.deploy.released import folder_of
 from lightloop.deploy.status import print_status
@@ -288,6 +290,31 @@ def test_a_canary_that_answers_as_the_old_one_is_taken(world: Project) -> None:
         deploy(world, [*quick, "serve.canary.max_disagreement=1"], canary=0.3)
     assert load.failed == 0, load.lost
     assert version_at(address) == "v0.2.0"
+
+
+def test_a_release_that_did_well_beside_the_old_one_but_does_not_begin_gives_way_to_it(
+    world: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = [*QUICK, "serve.canary.requests=50", "serve.canary.seconds=60", "serve.canary.max_slowdown=50"]
+    quick += ["serve.canary.max_disagreement=1"]
+    address = deploy(world, quick)
+    before = running(world)
+    bump(world)
+    # As the code of a release that can't start.
+    monkeypatch.setattr(local, "words", lambda _: [sys.executable, "-c", "raise SystemExit(1)"])
+    said: list[str] = []
+    with (
+        Hammer(address, image_record(), clients=4).running() as load,
+        pytest.raises(LightloopError, match="the new service ended at once"),
+    ):
+        deploy(world, quick, canary=0.3, say=said.append)
+    assert load.failed == 0, load.lost
+    assert said[-1] == "v0.1.0 answers again"
+    assert said[-2].startswith("its trial went well")
+    assert version_at(address) == "v0.1.0"
+    found = health_of(world)
+    assert found is not None
+    assert (found[0], found[1].watched) == (before, None)
 
 
 def test_a_shadow_that_disagrees_is_refused_and_nobody_noticed(world: Project) -> None:

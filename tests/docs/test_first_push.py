@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from pages import blocks, commands
+from pages import blocks, commands, pages, words
 from small_project import REPOSITORY
 
 RECORDER = """\
@@ -107,3 +107,19 @@ def test_every_workflow_of_the_first_table_is_there() -> None:
     page = (REPOSITORY / "docs/first-push.md").read_text(encoding="utf-8").split("## Settings")[0]
     names = re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE)
     assert {path.stem for path in Path(WORKFLOWS).glob("*.yml")} == set(names)
+
+
+def test_every_workflow_that_a_page_starts_takes_those_inputs() -> None:
+    """`gh workflow run NAME -f input=value`."""
+    found = 0
+    for page in pages():
+        for line in commands(page):
+            for call in words(line, "gh"):
+                if call[:2] != ["workflow", "run"]:
+                    continue
+                text = (WORKFLOWS / call[2]).read_text(encoding="utf-8")
+                inputs = (yaml.safe_load(text)[True]["workflow_dispatch"] or {}).get("inputs", {})
+                given = {call[place + 1].split("=")[0] for place, word in enumerate(call) if word == "-f"}
+                assert given <= set(inputs), line
+                found += 1
+    assert found >= 3

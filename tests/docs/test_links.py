@@ -28,11 +28,11 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 def test_a_link_that_leads_nowhere_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = ["missing.md", "serving.md#no-such-title", "#no-such-title", "../../outside.md"]
-    good = ["serving.md#ask", "../AGENTS.md#rules", "#ask", "https://example.invalid", "images/loop.svg"]
+    told = ["missing.md", "explain.md#no-such-title", "#no-such-title", "../../outside.md"]
+    good = ["explain.md#the-checks", "../AGENTS.md#rules", "#the-checks", "https://example.invalid", "images/loop.svg"]
     monkeypatch.setitem(broken.__globals__, "links", lambda page: [*told, *good])
 
-    assert [line.split(":")[0] for line in broken("docs/serving.md")] == told
+    assert [line.split(":")[0] for line in broken("docs/explain.md")] == told
 
 
 def test_addresses_outside_are_no_http() -> None:
@@ -44,7 +44,7 @@ def test_every_picture_says_what_it_shows() -> None:
     pictures = {
         page: re.findall(r"!\[([^\]]*)\]\(", (REPOSITORY / page).read_text(encoding="utf-8")) for page in pages()
     }
-    assert sum(map(len, pictures.values())) >= 4
+    assert sum(map(len, pictures.values())) >= 2
     assert [page for page, said in pictures.items() if not all(said)] == []
     shown = {link.split("/")[-1] for page in pages() for link in links(page) if "images/" in link}
     assert {path.name for path in (DOCS / "images").iterdir()} == shown

@@ -204,6 +204,7 @@ def test_each_numerical_embedding_learns_a_step(numbers: str):
     assert (answers(network, (x, codes)).argmax(1) == wanted).float().mean() > 0.95
 
 
+# of feature: text
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
 def test_places_tell_order_and_none_do_not(positions: str):
     ids = torch.tensor([[5, 6, 7], [7, 6, 5]])
@@ -211,6 +212,9 @@ def test_places_tell_order_and_none_do_not(positions: str):
     untold = answers(build("transformer", "text", positions="none"), (ids,))
     assert (told[0] - told[1]).abs().max() > 1e-4
     assert torch.allclose(untold[0], untold[1], atol=1e-5)
+
+
+# end
 
 
 def test_a_causal_convolution_does_not_see_the_future():
@@ -223,6 +227,7 @@ def test_a_causal_convolution_does_not_see_the_future():
     assert not torch.allclose(steps[0][:, :, 9:], steps[1][:, :, 9:], atol=1e-3)
 
 
+# of feature: text
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_both_directions_are_those_of_torch(cell: str):
     network = build(cell, "text", layers=1, pooling="last").eval()
@@ -243,6 +248,10 @@ def test_both_directions_are_those_of_torch(cell: str):
     assert torch.allclose(network(ids), expected, atol=1e-5)
 
 
+# end
+
+
+# of feature: text
 def test_attention_is_that_of_torch():
     network = build("transformer", "text").eval()
     attention = network.blocks[0].attention
@@ -260,6 +269,9 @@ def test_attention_is_that_of_torch():
     assert torch.allclose(attention(x, mask), expected, atol=1e-5)
 
 
+# end
+
+
 def size(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
@@ -269,13 +281,23 @@ def attention_size(width: int) -> int:
     return (width + 1) * inner + inner + 1
 
 
-def test_parameters_are_as_many_as_the_docstrings_say():
+def test_parameters_of_networks_for_tables_are_as_many_as_the_docstrings_say():
     assert size(MLP(TableInputs(3, (4, 2)), 5, hidden=(7,), embedding=6)) == 6 * 6 + (15 + 1) * 7 + 14 + 8 * 5
     periodic = Tabular(TableInputs(3, (4, 2)), 5, numbers="periodic", embedding=6, frequencies=4, hidden=(7,))
     assert size(periodic) == 3 * 6 * (8 + 1) + 3 * 4 + 6 * 6 + (5 * 6 + 1) * 7 + 14 + 8 * 5
+
+
+# of feature: text
+def test_parameters_of_recurrent_networks_are_as_many_as_the_docstrings_say():
     for cell, gates in (("rnn", 1), ("gru", 3), ("lstm", 4)):
         network = build(cell, "text", hidden=6, layers=1, embedding=5)
         assert size(network) == 2 * gates * 6 * (5 + 6 + 2) + 5 * 30 + OUTPUTS * 13 + attention_size(12)
+
+
+# end
+
+
+def test_parameters_of_networks_for_series_are_as_many_as_the_docstrings_say():
     series = Transformer(SeriesInputs(9, 3), 5, width=8, blocks=1, heads=2, hidden=7, positions="learned")
     assert size(series) == 8 * 4 + 9 * 8 + (4 * 8 * 9 + 32 + 7 * 9 + 8 * 8) + 16 + 45
     inception = InceptionTime(SeriesInputs(20, 2), 5, filters=4, depth=1, kernels=(9, 5), bottleneck=3)
@@ -295,8 +317,10 @@ def test_the_default_network_is_the_same_as_ever():
 @pytest.mark.parametrize(
     ("build_it", "message"),
     [
+        # of feature: text
         (lambda: build("transformer", "text", width=18, heads=4), "width=18 is not a multiple of heads=4"),
         (lambda: build("transformer", "text", width=9, heads=3), "width=9 is odd"),
+        # end
         (lambda: build("inception_time", "series", kernels=(8, 3)), "kernels has 8, which is even"),
         (lambda: build("timm", "image", backbone="resnet81"), "timm has no backbone 'resnet81'"),
     ],

@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("story", choices=[*STORIES, "mutations"], nargs="?", default="short")
     parser.add_argument("--keep", type=Path, help="a new folder, which stays, with logs of all runs")
     parser.add_argument("--cache", type=Path, help="a folder for what DVC makes: the very same is not trained again")
-    parser.add_argument("--only", default="", help="mutations whose name holds this")
+    parser.add_argument("--only", nargs="+", default=[], help="mutations whose name holds one of these")
     chosen = parser.parse_args()
     # A job that is ended from outside cleans up too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

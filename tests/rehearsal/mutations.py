@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -235,8 +235,23 @@ def _put(mutation: Mutation, folder: Path) -> None:
     path.write_text(mutation.put_into(path.read_text()))
 
 
-def check_all(root: Path, wanted: str = "", cache: Path | None = None) -> Iterator[Caught]:
-    """Check every mutation whose name holds a word: those that no linter sees are rehearsed.
+def chosen(wanted: Sequence[str] = ()) -> list[Mutation]:
+    """The mutations whose name holds one of the words; all of them where there is no word.
+
+    Raises:
+        ValueError: a word is in no name.
+
+    Examples:
+        >>> [one.name for one in chosen(["feeds itself", "wrong tag"])]
+        ['the loop feeds itself', 'the wrong tag is resolved']
+    """
+    if missing := [word for word in wanted if not any(word in one.name for one in MUTATIONS)]:
+        raise ValueError(f"no mutation's name holds {missing[0]!r}")
+    return [one for one in MUTATIONS if not wanted or any(word in one.name for word in wanted)]
+
+
+def check_all(root: Path, wanted: Sequence[str] = (), cache: Path | None = None) -> Iterator[Caught]:
+    """Check the mutations whose name holds one of the words: those that no linter sees are rehearsed.
 
     Raises:
         UnexpectedError: something is found where there is no mistake at all.
@@ -245,7 +260,7 @@ def check_all(root: Path, wanted: str = "", cache: Path | None = None) -> Iterat
     if found := lint(lintable(root / "sound")):
         raise UnexpectedError(f"the linters find something without any mistake: {found}")
     unseen = []
-    for mutation in (one for one in MUTATIONS if wanted in one.name):
+    for mutation in chosen(wanted):
         begun = time.monotonic()
         if found := bench.lint(mutation):
             yield Caught(mutation, *found, time.monotonic() - begun)
@@ -277,7 +292,7 @@ def table(found: list[Caught]) -> str:
     return "\n".join(rows)
 
 
-def main(root: Path, wanted: str = "", cache: Path | None = None) -> int:
+def main(root: Path, wanted: Sequence[str] = (), cache: Path | None = None) -> int:
     """Print the table. Returns the exit code."""
     root.mkdir(parents=True)
     found = []

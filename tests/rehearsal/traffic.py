@@ -2,10 +2,13 @@
 
 A new kind of loan appears, of 480 months, which nobody had asked for before. Those who ask for it and owe more than
 most are rejected: no model could learn that from the data before.
+
+`PYTHONPATH=tests python -m rehearsal.traffic ADDRESS COUNT` has so many usual applicants ask a service.
 """
 
 import math
 import random
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -112,3 +115,14 @@ def _plain(row: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
         else:
             found[name] = value
     return found
+
+
+def main() -> None:
+    """Have usual applicants ask the service at an address, and say how many of them got a right answer."""
+    address, count = sys.argv[1:]
+    outcome = ask(address, 1, int(count), new=0)
+    print(f"{outcome.answers} applicants asked {', '.join(outcome.versions)}; {outcome.right} got a right answer")
+
+
+if __name__ == "__main__":
+    main()

@@ -38,7 +38,7 @@ def test_the_page_shows_single_records_as_their_modality_is_seen(told: tuple[Con
     assert "<img" not in gallery
     shown = [record["id"] for record in result["records"] if record["id"] in gallery]
     assert len(shown) >= 8
-    assert ("What matters overall" in gallery) == (config.data.modality != "text")
+    assert ("What matters overall" in gallery) is (config.data.modality != "text")
 
 
 def test_no_column_of_a_table_is_without_a_name(told: tuple[Config, Project, str]) -> None:

@@ -4,7 +4,7 @@ import optuna
 import pytest
 
 from lightloop.config.compose import compose_config
-from lightloop.config.search import SweepConfig
+from lightloop.config.sweeps import SweepConfig
 from lightloop.errors import UsageError
 from lightloop.project import Project
 from lightloop.search.space import as_override, check_space, grid, read_sweep, split_words, suggest

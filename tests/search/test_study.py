@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from lightloop.config.search import SweepConfig
+from lightloop.config.sweeps import SweepConfig
 from lightloop.search.space import suggest
 from lightloop.search.study import SharedStudy, quiet_optuna
 

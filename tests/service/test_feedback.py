@@ -3,13 +3,16 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from http_world import client_of, example
+from s3_world import bucket, objects
 
+from lightloop.monitoring.window import read_window
+from lightloop.service import feedback
 from lightloop.service.faults import RequestError
 from lightloop.service.feedback import Store
 from lightloop.service.ids import given_at, prediction_id
@@ -120,6 +123,50 @@ def test_half_a_line_of_a_crash_spoils_no_other(tmp_path: Path) -> None:
         store.keep({"prediction_id": "b", "label": "z"}, "2026-01-05")
     good = [line for line in path.read_text().splitlines() if line.endswith("}")]
     assert [json.loads(line)["label"] for line in good] == ["x", "y"]
+
+
+def test_in_s3_a_worker_has_objects_of_some_lines_which_monitoring_reads(
+    releases: dict[str, Loaded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback, "LINES", 2)
+    with bucket(monkeypatch) as address:
+        place = f"{address}/labels"
+        with client_of(releases["text"], tmp_path, feedback=place) as client:
+            told = [
+                client.post(PREDICT, json={"text": text}).json()["prediction_id"] for text in ("one", "two", "three")
+            ]
+            for identity in told:
+                done = client.post(FEEDBACK, json={"prediction_id": identity, "label": "long"})
+                assert (done.status_code, done.json()["stored"]) == (200, True)
+            again = client.post(FEEDBACK, json={"prediction_id": told[0], "label": "long"})
+            assert (again.status_code, again.json()["stored"]) == (200, False)
+            other = client.post(FEEDBACK, json={"prediction_id": told[0], "label": "short"})
+            assert other.status_code == 409
+            client.post(PREDICT, json={"text": "of which nothing is told"})
+        given = given_at(told[0], "tiny-text")
+        assert given is not None
+        day = datetime.fromtimestamp(given, UTC)
+        assert len(objects(address)) == 2, "with two lines and with one"
+        assert {name[:17] for name in objects(address)} == {f"labels/{day.date().isoformat()}"}
+        assert not list(tmp_path.rglob("*.jsonl")), "nothing of it lies on this machine"
+        hour = timedelta(hours=1)
+        found = read_window(str(tmp_path / ".lightloop/log"), place, day - hour, day + hour).predictions
+        truths = dict(zip(found["prediction_id"].to_pylist(), found["truth"].to_pylist(), strict=True))
+        assert {identity for identity, truth in truths.items() if truth == "long"} == set(told)
+        assert len(truths) == 4
+
+
+def test_a_bucket_that_takes_nothing(
+    releases: dict[str, Loaded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"prediction_id": prediction_id("tiny-text"), "label": "long"}
+    with (
+        bucket(monkeypatch),
+        client_of(releases["text"], tmp_path, feedback="s3://nobodys-bucket/labels") as client,
+    ):
+        done = client.post(FEEDBACK, json=known)
+    assert done.status_code == 503
+    assert done.json() == {"error": "feedback can't be kept (S3 does not take it): try again later"}
 
 
 def test_many_at_once_lose_nothing_and_one_answer_stands(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lightloop.config.compose import compose_config
+from lightloop.doctor.environment import look_at_environment
 from lightloop.errors import UsageError
 from lightloop.project import Project
 from lightloop.service.settings import settings_of
@@ -49,3 +50,9 @@ def test_a_typo_in_the_config_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "configs" / "serve" / "default.yaml").write_text("prot: 1\n")
     with pytest.raises(UsageError, match=r"configs/serve/default\.yaml: prot is unknown: did you mean port\?"):
         settings_of(Project(tmp_path), [], {})
+
+
+def test_the_doctor_knows_variables_of_settings_and_names_slips() -> None:
+    given = {"LIGHTLOOP_SERVE_PORT": "80", "LIGHTLOOP_SERVE_LOG_FOLDER": "x", "LIGHTLOOP_SERVE_PROT": "81"}
+    said = {finding.name: finding.said for finding in look_at_environment(given)}
+    assert said["unknown"] == "nothing reads LIGHTLOOP_SERVE_PROT: did you mean LIGHTLOOP_SERVE_PORT?"

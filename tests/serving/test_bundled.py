@@ -244,10 +244,12 @@ import pickle, sys
 def refused(*_, **__): raise SystemExit("a pickle is loaded")
 from lightloop.serving.predictor import Predictor
 from lightloop.serving.golden import check_golden
-from lightloop.batch.predict import predict_file
 from lightloop.serving.light import keep_pandas_out
 from pathlib import Path
 import json
+# of feature: serving
+from lightloop.batch.predict import predict_file
+# end
 pickle.load = pickle.loads = refused
 class Unpickler(pickle.Unpickler):
     __init__ = refused
@@ -257,8 +259,10 @@ assert keep_pandas_out()
 predictor = Predictor.load(folder)
 assert check_golden(predictor) == 8
 assert len(predictor.predict(list(predictor.golden.records))) == 8
+# of feature: serving
 (scratch / "in.jsonl").write_text("".join(json.dumps(one) + chr(10) for one in predictor.golden.records))
 assert predict_file(folder, scratch / "in.jsonl", scratch / "out.csv").scored == 8
+# end
 heavy = {"torch", "pytorch_lightning", "lightning", "sklearn", "pandas", "scipy", "onnx", "timm"} & set(sys.modules)
 print(sorted(heavy))
 """

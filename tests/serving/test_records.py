@@ -219,11 +219,23 @@ def test_json_holds_what_enters_the_model_and_no_more():
     first, again = (TABLE.input.encode(one, {}) for one in (rows, to_table(TABLE, found)))
     for name, values in first.items():
         np.testing.assert_array_equal(values, again[name])
+
+
+def test_json_of_an_image_holds_it_at_the_size_that_the_model_takes():
     (image,) = to_json(IMAGE, pa.table({"image": pa.array([png("RGB", (60, 41), "red")], pa.large_binary())}))
     assert image_size(base64.b64decode(image["image"])) == (6, 4)
+
+
+def test_json_of_a_series_holds_the_last_window():
     series = pa.table({"values": [[9.0, 1.1, np.nan, 2.0]], "day": pa.array([datetime(2026, 1, 5)], pa.timestamp("s"))})
     assert to_json(manifest(SERIES), series) == [{"values": [1.1, None, 2.0], "day": "2026-01-05T00:00:00"}]
+
+
+def test_json_of_a_text_holds_what_is_read_of_it():
     assert to_json(TEXT, pa.table({"text": ["x" * 1000]}))[0]["text"] == "x" * 512
+
+
+def test_json_of_noise_holds_what_the_generator_takes():
     assert to_json(NOISE, pa.table({"noise": [[1.0, 2.0, 3.0]]})) == [{"noise": [1.0, 2.0]}]
 
 

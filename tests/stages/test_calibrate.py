@@ -191,7 +191,7 @@ def test_forecasts_have_intervals(tmp_path: Path, loss: dict, score: str):
 
 
 @pytest.mark.slow
-def test_generation_and_too_few_records_say_why(project: Project, small_config: Config, tmp_path: Path):
+def test_generation_says_why(project: Project):
     from gan_world import tiny_config
 
     calibrate(tiny_config(project), project)
@@ -199,6 +199,10 @@ def test_generation_and_too_few_records_say_why(project: Project, small_config: 
         "applies": False,
         "why": "images that were generated have no probability, threshold or interval",
     }
+
+
+@pytest.mark.slow
+def test_too_few_records_say_why(project: Project):
     config = with_data(project, "loans", "data.split.validation=0.03")
     stand(config, project)
     calibrate(config, project)

@@ -183,8 +183,10 @@ def configs(tmp_path_factory: pytest.TempPathFactory, repository: Project) -> li
     found = [changed(plain[world], **groups) for world, groups in CASES]
     table = plain["table"].model_dump(mode="json")
     found += [validate_config(table | with_folds(groups)) for groups in SEVERAL]
+    # of feature: generation
     for loss, norm, penalty in GANS:
         found.append(tiny_config(repository, f"task.loss={loss}", f"task.norm={norm}", f"task.penalty={penalty}"))
+    # end
     return found
 
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
+from lightloop.adoption.model import FOLDERS
 from lightloop.adoption.reading import folder_files, is_text, labelled
 from lightloop.adoption.source import open_source, raw_table
 from lightloop.adoption.values import convert, look
@@ -179,7 +180,7 @@ def _raw(file: str, spec: AnySpec) -> pa.Table:
     if source.form not in ("images", "texts"):
         raw = pa.concat_tables([raw_table(source, part) for part in source.places], promote_options="permissive")
         return _without_nulls(raw) if source.form == "delimited" else raw
-    if {"images": "image", "texts": "text"}[source.form] != spec.modality:
+    if FOLDERS[source.form] != spec.modality:
         raise UsageError(
             f"{file} holds {source.form}, but data={spec.name} is {spec.modality}: give files of that kind"
         )

@@ -22,6 +22,7 @@ from lightloop.adoption.configs import DataSet, card_yaml, data_yaml, experiment
 from lightloop.adoption.guess import make_guess
 from lightloop.adoption.model import Finding, Guess, Source
 from lightloop.adoption.placing import Placed, place
+from lightloop.adoption.profile import forget
 from lightloop.adoption.settings import Facts, choose, window_and_horizon
 from lightloop.adoption.shown import ask, show_findings, show_guess, show_smoke
 from lightloop.adoption.source import open_source, without_role
@@ -143,6 +144,8 @@ def _prepare(shadow: Project, task: _Task) -> _Prepared:
     name, guess = task.name, task.guess
     corrupt = frozenset(one for finding in task.findings if "corrupt" in finding.kind for one in finding.records)
     placed = place(task.project, task.source, guess, shadow.root / "data" / name, corrupt)
+    # What follows reads the data set, and takes memory of its own.
+    forget()
     left_out = tuple(f"Left out of it: {count:,} {why}." for why, count in sorted(placed.left_out.items()))
     guess = replace(guess, parts=dict(placed.records))
     window, horizon = _window(guess)

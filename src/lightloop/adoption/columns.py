@@ -30,6 +30,9 @@ from lightloop.adoption.values import Values
 from lightloop.config.data import Kind, Role
 
 # Fewer records than this say little of whether values are unique by nature or by chance.
+# Records from which on numbers that are all different say something, and pairs that chance would make the same.
+MANY = 100
+LEAST_PAIRS = 5.0
 FEW = 20
 MOST_LEVELS = 30
 # Fewer groups can't be divided into three parts that are alike.
@@ -82,6 +85,17 @@ def consecutive(values: Values) -> bool:
     return values.whole and not values.missing and bool((np.diff(values.numbers()) == 1).all())
 
 
+def kept_apart(values: Values) -> bool:
+    """Whether so many whole numbers from so small a range are all different that somebody saw to it, as with codes of
+    districts: drawn by chance, pairs would be the same.
+    """
+    if values.known < MANY or values.distinct < values.known:
+        return False
+    bounds = pc.min_max(values.array).as_py()
+    pairs = values.known**2 / (2 * (bounds["max"] - bounds["min"] + 1))
+    return bool(pairs >= LEAST_PAIRS)
+
+
 def _number(values: Values, name: str) -> ColumnGuess:  # noqa: PLR0911, PLR0912 - a kind of column each
     records, unique = len(values.array), values.distinct == values.known
     called = says(name, IDENTIFIER) or (says(name, GROUPS) if words(name)[-1:] in (("id",), ("no",)) else None)
@@ -93,6 +107,8 @@ def _number(values: Values, name: str) -> ColumnGuess:  # noqa: PLR0911, PLR0912
         return _identifier(values, name, 0.97, "it counts the records")
     if values.whole and unique and consecutive(values) and many:
         return _identifier(values, name, 0.9, "it rises by one with each record")
+    if values.whole and unique and kept_apart(values):
+        return _identifier(values, name, 0.65, "whole numbers, all different where chance would repeat some")
     unnamed = re.fullmatch(r"column_1|unnamed.*|", name.casefold()) is not None
     if values.whole and unique and unnamed and many:
         return _identifier(values, name, 0.9, "it has no name, and a whole number of its own in each record")

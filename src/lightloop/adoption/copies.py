@@ -1,16 +1,16 @@
 """Records that stand there twice, nearly twice, on both sides of a division, or with two answers. No torch.
 
-Shapes: N records.
+Shapes: N records of all parts.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from lightloop.adoption.model import Finding, Guess, Severity, Source
 from lightloop.adoption.reading import read_part
@@ -32,10 +32,8 @@ def about_copies(source: Source, guess: Guess) -> Iterator[Finding]:
         return
     tables = {part: read_part(source, guess, part) for part in source.places}
     keys = {part: _keys(table, guess) for part, table in tables.items()}
-    labels = {part: _labels(table, guess) for part, table in tables.items()}
-    counts = Counter(key for some in keys.values() for key in some)
-    total = sum(counts.values())
-    copies = sum(count - 1 for count in counts.values())
+    keys_N = np.concatenate(list(keys.values()))
+    total, copies = len(keys_N), len(keys_N) - len(np.unique(keys_N))
     # A table of few codes repeats rows by nature; ids that differ make no other record of them.
     if copies:
         text = f"{copies} of {total} records say the same as another one"
@@ -46,16 +44,15 @@ def about_copies(source: Source, guess: Guess) -> Iterator[Finding]:
             else "copies on both sides of a division flatter the figures: leave them out, or say `clean` in the config"
         )
         yield Finding("duplicates", "note" if expected else "warning", (), text, advice)
-    between = len(set(keys["train"]) & {key for part, some in keys.items() if part != "train" for key in some})
+    others = [some for part, some in keys.items() if part != "train"]
+    between = len(np.intersect1d(keys["train"], np.concatenate(others))) if others else 0
     if between and not (guess.modality == "tabular" and copies > 0.2 * total):
         text = f"{between} different records stand both in the training part and in another one"
         yield Finding("duplicates", "critical", (), text, "take them out of one of the two: the test would be known")
     if guess.problem == "classification":
-        answers: dict[Any, set[Any]] = {}
-        for part, some in keys.items():
-            for key, label in zip(some, labels[part], strict=True):
-                answers.setdefault(key, set()).add(label)
-        torn = sum(len(several) > 1 for several in answers.values())
+        labels_N = pd.factorize(np.concatenate([_labels(table, guess) for table in tables.values()]))[0]
+        answers = pd.DataFrame({"key": keys_N, "label": labels_N}).drop_duplicates()
+        torn = int(answers["key"].value_counts().gt(1).sum())
         if torn:
             text = f"{torn} records stand there with different classes"
             severity: Severity = "note" if guess.modality == "tabular" else "warning"
@@ -129,24 +126,24 @@ def _spec(guess: Guess) -> DataSpec | None:
             return None
 
 
-def _keys(table: pa.Table, guess: Guess) -> list[int]:
-    """What a record says, but for its identifier and target, as a number."""
+def _keys(table: pa.Table, guess: Guess) -> NDArray[np.uint64]:
+    """What each record says, but for its identifier and target, as a number (N,)."""
     if guess.modality != "tabular":
         name = guess.with_role("feature")[0].name
         column = table.column(name)
         if pa.types.is_struct(column.type):
             column = pc.struct_field(column, "bytes")
         if guess.modality == "text":
-            return [hash(" ".join((text or "").casefold().split())) for text in column.to_pylist()]
-        return [hash(tuple(one) if isinstance(one, list) else one) for one in column.to_pylist()]
+            said = [hash(" ".join((text or "").casefold().split())) for text in column.to_pylist()]
+        else:
+            said = [hash(tuple(one) if isinstance(one, list) else one) for one in column.to_pylist()]
+        return np.array(said, dtype=np.int64).view(np.uint64)
     names = [column.name for column in guess.with_role("feature", "sensitive", "group", "time")]
     frame = table.select(names).to_pandas()
-    return [int(key) for key in pd.util.hash_pandas_object(frame, index=False)]
+    return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
 
 
-def _labels(table: pa.Table, guess: Guess) -> Sequence[Any]:
-    column = table.column(guess.target.name)
-    labels: list[Any] = (
-        as_categories(column, guess.target.name) if guess.problem == "classification" else column
-    ).to_pylist()
-    return labels
+def _labels(table: pa.Table, guess: Guess) -> NDArray[np.object_]:
+    """Of each record the class (N,), None where it is not known."""
+    column = as_categories(table.column(guess.target.name), guess.target.name)
+    return np.asarray(column.to_numpy(), dtype=object)

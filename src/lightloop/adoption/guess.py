@@ -13,6 +13,7 @@ from lightloop.adoption.folders import class_files
 from lightloop.adoption.leaks import Leak, find_leaks
 from lightloop.adoption.looks import pictures_of, word_lengths
 from lightloop.adoption.model import (
+    FOLDERS,
     SURE,
     ColumnGuess,
     Finding,
@@ -63,7 +64,7 @@ def make_guess(source: Source, *, target: str | None = None, answers: Mapping[st
 
 
 def _folder(source: Source) -> Guess:
-    modality: Modality = "image" if source.form == "images" else "text"
+    modality = FOLDERS[source.form]
     files = {part: class_files(place.paths[0], source.form) for part, place in source.places.items()}
     counts: dict[str, int] = {}
     for file in (file for some in files.values() for file in some):
@@ -170,10 +171,17 @@ class _Tables:
         single = next((one for one in self.columns.values() if one.what in ("image", "series")), None)
         found = choose_problem(self.values[self.target], self.target)
         if single is not None and self.target != single.source:
-            modality: Modality = "image" if single.what == "image" else "series"
-            if modality == "image":
-                found = Chosen("classification", 0.95, "images have classes here")
+            modality: Modality = "tabular"
+            # of feature: series
+            if single.what == "series":
+                modality = "series"
+            # end
+            # of feature: image
+            if single.what == "image":
+                modality, found = "image", Chosen("classification", 0.95, "images have classes here")
+            # end
             return modality, self._problem(found, ("classification", "regression")), single.reason
+        # of feature: series
         forecast = likely_forecast(self.timed, self.columns, self.values, self.target)
         if forecast is not None and self.values[self.target].holds == "number":
             chosen = self._problem(forecast, ("forecasting", "regression", "classification"))
@@ -181,12 +189,15 @@ class _Tables:
                 return "series", "forecasting", forecast.reason
             if forecast.value == "forecasting":
                 return "tabular", chosen, found.reason
+        # end
+        # of feature: text
         text = likely_text(self.columns, self.values, self.target)
         if text is not None:
             self._ask_modality(text.value, text.confidence, text.reason, ("text", "tabular"))
             if self.answers.get("modality", text.value) == "text":
                 self._problem(replace(found, confidence=max(found.confidence, SURE)), ("classification",))
                 return "text", "classification", text.reason
+        # end
         return "tabular", self._problem(found, ("classification", "regression")), found.reason
 
     def _problem(self, found: Chosen, choices: tuple[Problem, ...]) -> Problem:

@@ -221,7 +221,9 @@ def _parts(
     z_NF = (x_NF[:, kept] - centre_F[kept]) / scale_F[kept]
     wanted_N = (y_N - y_N.mean()) / y_N.std()
     weight_F, *_ = np.linalg.lstsq(z_NF, wanted_N, rcond=1e-9)
-    if np.abs(z_NF @ weight_F - wanted_N).max() > 1e-6:
+    # Numbers are often stored with single precision.
+    exact = max(1e-6, 4 * float(np.finfo(np.float32).eps * np.abs(y_N).max() / y_N.std()))
+    if np.abs(z_NF @ weight_F - wanted_N).max() > exact:
         return []
     strong = [able[place] for place, weight in zip(kept, weight_F, strict=True) if abs(weight) > 1e-4]
     together = ", ".join(strong)

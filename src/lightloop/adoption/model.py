@@ -7,12 +7,14 @@ these objects alone.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from lightloop.config.data import Kind, Part, Problem, Role
 
 Form = Literal["delimited", "parquet", "json_lines", "excel", "sqlite", "datasets", "images", "texts"]
 Modality = Literal["tabular", "image", "text", "series"]
+# What folders of files of one form are.
+FOLDERS: Final[Mapping[Form, Modality]] = {"images": "image", "texts": "text"}
 Policy = Literal["stratified", "group", "time", "random"]
 What = Literal[
     "identifier",

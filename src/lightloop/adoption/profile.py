@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from lightloop.adoption.model import Place, Source
-from lightloop.adoption.source import raw_table
+from lightloop.adoption.source import forget_tables, raw_table
 from lightloop.adoption.values import Values, look
 from lightloop.config.data import Part
 from lightloop.config.tabular import RESERVED
@@ -21,6 +21,12 @@ def values_of(source: Source) -> Mapping[str, Values]:
         (path.stat().st_size, path.stat().st_mtime_ns) for place in source.places.values() for path in place.paths
     )
     return _looked_at(_Hashed(source), stamps)
+
+
+def forget() -> None:
+    """Let go of the source's tables and of what their columns hold."""
+    forget_tables()
+    _looked_at.cache_clear()
 
 
 def whole_table(source: Source) -> pa.Table:

@@ -96,6 +96,11 @@ def reading_findings(source: Source) -> tuple[Finding, ...]:
     return tuple(finding for part in source.places for finding in _read(source, part)[1])
 
 
+def forget_tables() -> None:
+    """Let go of what was read: a large source is not held in memory for longer than it is needed."""
+    _read_kept.cache_clear()
+
+
 def file_form(path: Path) -> Form | None:
     """The form of a file by its suffix, that of compression left aside; None where it is not known.
 

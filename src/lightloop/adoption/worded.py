@@ -43,6 +43,7 @@ def likely_text(columns: Mapping[str, ColumnGuess], values: Mapping[str, Values]
     free = [name for name in texts if columns[name].what == "free text"]
     if free and len(beside) <= 2:
         return Chosen("text", 0.72, f"{free[0]!r} holds texts, and only {len(beside)} other columns are there")
-    if free and len(beside) <= 4:
+    # A table does not read texts: that it may lose what the target hangs on is asked, however many others there are.
+    if free:
         return Chosen("tabular", 0.65, f"{len(beside)} columns of numbers and categories beside {free[0]!r}")
     return None

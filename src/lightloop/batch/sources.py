@@ -18,8 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lightloop.data.files import NULLS
+from lightloop.data.image.input import ImageInput
 from lightloop.data.image.records import IMAGE_SUFFIXES
+from lightloop.data.noise import NoiseInput
+from lightloop.data.series.input import SeriesInput
 from lightloop.data.tabular.input import TabularInput
+from lightloop.data.text.input import TextInput
 from lightloop.errors import RefusedError, UsageError
 from lightloop.serving.manifest import Manifest
 from lightloop.serving.records import to_table
@@ -305,13 +309,15 @@ def needed(manifest: Manifest) -> set[str]:
     """Names of the columns that a record may be in."""
     schema, roles = manifest.input, manifest.config.get("data", {}).get("columns", {})
     features = {name for name, column in roles.items() if isinstance(column, dict) and column.get("role") == "feature"}
-    match schema.kind:
-        case "tabular":
-            return {feature.name for feature in schema.features}
-        case "series":
-            return {schema.column} | ({schema.time} if schema.time else set())
-        case kind:
-            return {kind} | (features if kind in ("image", "text") else set())
+    match schema:
+        case TabularInput(features=columns):
+            return {feature.name for feature in columns}
+        case SeriesInput(column=column, time=time):
+            return {column} | ({time} if time else set())
+        case NoiseInput(kind=kind):
+            return {kind}
+        case ImageInput(kind=kind) | TextInput(kind=kind):
+            return {kind} | features
 
 
 def as_ids(values: list[Any]) -> list[str | None]:

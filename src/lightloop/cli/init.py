@@ -14,7 +14,7 @@ def init(
     *,
     name: Annotated[str | None, typer.Option(help='The project\'s name, such as "Churn at Acme".')] = None,
     author: Annotated[str | None, typer.Option(help="Person or organisation, for the licence.")] = None,
-    leave_out: Annotated[str | None, typer.Option(help="Features that are not needed; none is offered yet.")] = None,
+    leave_out: Annotated[str | None, typer.Option(help="Features that are not needed, with commas.")] = None,
     into: Annotated[Path | None, typer.Option(help="An existing repository: the loop goes beside its code.")] = None,
     folder: Annotated[str, typer.Option(help="With --into: the folder for the loop.")] = "ml",
     minimal: Annotated[

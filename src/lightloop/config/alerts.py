@@ -14,13 +14,11 @@ Target = Annotated[float, Field(gt=0, lt=1)]
 class AlertsConfig(Frozen):
     """Who is told what monitoring found. Addresses and secrets are variables of the environment alone.
 
-    A channel whose variables are not set is off: `github` needs GITHUB_TOKEN and GITHUB_REPOSITORY, `webhook`
-    LIGHTLOOP_ALERT_WEBHOOK, `email` LIGHTLOOP_SMTP_HOST and LIGHTLOOP_ALERT_EMAIL, `wandb` WANDB_API_KEY.
+    A channel whose variables are not set is off: configs/monitor/default.yaml names them.
 
     Attributes:
         channels: that may be used.
-        page: address of the monitoring page, as readers of an alert reach it; null stands for the run on GitHub, or
-            the file where there is none.
+        page: address of the monitoring page, as readers reach it; null stands for the run on GitHub, or the file.
         label: of the issue on GitHub.
         close: whether the issue is closed when all is well again; else it gets a comment.
         seconds: that a channel may take.

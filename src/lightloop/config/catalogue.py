@@ -20,8 +20,8 @@ from lightloop.config.explain import METHODS as EXPLAIN_METHODS
 from lightloop.config.methods import METHODS, NO_METHOD
 from lightloop.config.metrics import METRICS
 from lightloop.config.schema import Config
-from lightloop.config.search import QUERIES, Choices, Layers, Range, SweepConfig
 from lightloop.config.signature import components, stages
+from lightloop.config.sweeps import QUERIES, Choices, Layers, Range, SweepConfig
 from lightloop.errors import UsageError
 
 PLURALS = {
@@ -78,7 +78,7 @@ class Entry:
 
 
 def catalogue(configs: Path) -> dict[str, list[Entry]]:
-    """All entries by group, in the order of the config; then what sweeps can name, and methods inside of groups.
+    """All entries by group, in the order of the config; then what else has a name, and methods inside of groups.
 
     Args:
         configs: the project's `configs/`, whose YAML files are named beside the entries.
@@ -101,10 +101,12 @@ def catalogue(configs: Path) -> dict[str, list[Entry]]:
         Entry(name, metric.meaning, {}, {"direction": metric.direction, "unit": metric.unit})
         for name, metric in METRICS.items()
     ]
+    # of feature: sweeps
     for group in ("sampler", "pruner"):
         models = _models(SweepConfig.model_fields[group].annotation)
         found[group] = [_entry(model, name, (f"{group}={name}",)) for model in models for name in _names(group, model)]
     found["dimension"] = [_entry(model, model.__name__.lower(), ()) for model in (Choices, Range, Layers)]
+    # end
     found["stage"] = [
         Entry(name, stage.summary, _options(stage.model), {}, (f"--until {name}",), "", _described(stage.model)[2])
         for name, stage in stages().items()
@@ -274,9 +276,11 @@ def _methods(group: str) -> list[Entry]:
 
 def _allowed(key: str) -> Iterator[tuple[str, str, str]]:
     """The methods that a setting allows: name, how it is chosen, and the member of the group that has it."""
+    # of feature: sweeps
     if key.startswith("label-next"):
         yield from ((name, f"{key}={name}", "") for name in QUERIES)
         return
+    # end
     group, *path = key.split(".")
     for owner in _models(Config.model_fields[group].annotation):
         models, (*inner, last) = [owner], path

@@ -24,6 +24,13 @@ class Methods:
 # Names that switch a kind of method off, or on and off, and are no method.
 NO_METHOD: Final = ("none", "keep")
 
+# of feature: sequences
+POOLED_TEXTS: Final[dict[str, str]] = {}
+# end
+# of feature: text
+POOLED_TEXTS["max"] = "The highest of each number over the steps."
+POOLED_TEXTS["sqrtn"] = "The sum over the root of the number of steps."
+# end
 METHODS: Final[dict[str, Methods]] = {
     "split": Methods(
         ("data.split.policy", "data.split.test"),
@@ -39,15 +46,19 @@ METHODS: Final[dict[str, Methods]] = {
         ("clean.missing", "preprocess.missing", "preprocess.indicator"),
         {
             "drop": "Training records with a missing value are left out.",
+            # of feature: tabular
             "mean": "The mean of the column.",
             "median": "The median of the column.",
             "mode": "The most frequent value of the column.",
             "constant": "The number `preprocess.constant`.",
             "knn": "The mean of the nearest training records that have a value.",
             "iterative": "Each column is predicted from the others, in rounds (MICE).",
+            # end
+            # of feature: series
             "linear": "A line between the neighbours.",
             "seasonal": "A line between the neighbours after the season was taken out.",
             "forward": "The last value that was known.",
+            # end
             "indicator": "A further column or channel says what was missing.",
         },
     ),
@@ -105,6 +116,7 @@ METHODS: Final[dict[str, Methods]] = {
             "lda": "Linear discriminants, of classes.",
         },
     ),
+    # of feature: text
     "text_normalisation": Methods(
         ("preprocess.normalise",),
         {
@@ -133,6 +145,8 @@ METHODS: Final[dict[str, Methods]] = {
             "both": "Half of each is kept.",
         },
     ),
+    # end
+    # of feature: series
     "series_step": Methods(
         ("preprocess.decompose", "preprocess.smoothing", "preprocess.detrend", "preprocess.difference"),
         {
@@ -154,9 +168,11 @@ METHODS: Final[dict[str, Methods]] = {
             "day": "Sine and cosine of the place in the day.",
         },
     ),
+    # end
     "augmentation": Methods(
         ("augment.*",),
         {
+            # of feature: image
             "flip": "Half of the images are mirrored.",
             "shift": "Images move by up to so many pixels.",
             "rotate": "Images turn by up to so many degrees.",
@@ -167,12 +183,19 @@ METHODS: Final[dict[str, Methods]] = {
             "erase": "A square of the image is greyed.",
             "mixup": "Two images and their targets are blended.",
             "cutmix": "A rectangle of another image, with its share of the targets.",
+            # end
+            # of feature: series
             "jitter": "Noise on each step of a series.",
             "scaling": "A series is stretched about its mean.",
             "warp": "Time runs faster and slower within a series.",
+            # end
+            # of feature: tabular
             "noise": "Noise on the numbers of a table.",
+            # end
             "swap": "Values are swapped between records of a table, or tokens of a text with their neighbours.",
+            # of feature: text
             "dropout": "Tokens become unknown.",
+            # end
         },
     ),
     "activation": Methods(
@@ -210,16 +233,17 @@ METHODS: Final[dict[str, Methods]] = {
             "truncated_normal": "Normal of deviation 0.02, cut at 2.",
         },
     ),
+    # of feature: sequences
     "pooling": Methods(
         ("network.pooling",),
         {
             "mean": "The mean over the steps.",
             "last": "The last step, of each direction.",
             "attention": "A mean weighted by learned scores.",
-            "max": "The highest of each number over the steps.",
-            "sqrtn": "The sum over the root of the number of steps.",
+            **POOLED_TEXTS,
         },
     ),
+    # end
     "number_embedding": Methods(
         ("network.numbers",),
         {
@@ -235,6 +259,7 @@ METHODS: Final[dict[str, Methods]] = {
             "learned": "A learned vector for each place.",
         },
     ),
+    # of feature: generation
     "gan_loss": Methods(
         ("task.loss",),
         {
@@ -257,6 +282,7 @@ METHODS: Final[dict[str, Methods]] = {
             "gradient": "On its distance from length 1 between real images and fakes (WGAN-GP).",
         },
     ),
+    # end
     "regularisation": Methods(
         ("trainer.l1", "trainer.l2", "optimizer.weight_decay", "network.dropout", "trainer.gradient_clip_val"),
         {
@@ -306,6 +332,7 @@ METHODS: Final[dict[str, Methods]] = {
             "detect_anomaly": "The operation whose gradient is no number is named.",
         },
     ),
+    # of feature: sweeps
     "query": Methods(
         ("label-next --method",),
         {
@@ -314,4 +341,5 @@ METHODS: Final[dict[str, Methods]] = {
             "least_confidence": "The most probable class is least probable.",
         },
     ),
+    # end
 }

@@ -191,6 +191,7 @@ METRICS: dict[str, Metric] = {
             None,
             "The mean error as a share of the target; undefined where a target is 0.",
         ),
+        # of feature: series
         Metric(
             "smape",
             "sMAPE",
@@ -227,6 +228,8 @@ METRICS: dict[str, Metric] = {
             None,
             "The mean distance of the highest from the lowest quantile.",
         ),
+        # end
+        # of feature: generation
         Metric(
             "frechet",
             "Fréchet distance",
@@ -255,6 +258,7 @@ METRICS: dict[str, Metric] = {
             1,
             "The share of real images that lie among generated ones, closer to one than its third neighbour does.",
         ),
+        # end
     )
 }
 

@@ -115,7 +115,8 @@ class ServeConfig(Frozen):
         keys: file of hashed API keys (`lightloop keys add`), relative to the project; null lets everyone in.
         public_key: file of the key that a bundle must be signed with, relative to the project; null asks for no
             signature. `LIGHTLOOP_PUBLIC_KEY` goes before it.
-        feedback: folder that keeps what turned out to be true, relative to the project; null keeps nothing.
+        feedback: folder that keeps what turned out to be true, relative to the project, or `s3://bucket/prefix`; null
+            keeps nothing.
         origins: that a browser may call from (CORS); none by default.
         logs: one line a request on the standard error, as JSON or as text.
         traces: address of an OpenTelemetry collector (OTLP over HTTP); null sends nothing.

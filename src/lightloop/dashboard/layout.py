@@ -96,7 +96,9 @@ def _explanations(config: Config) -> "list[wr.PanelTypes]":
             mode="gallery",
             gallery_axis="index",
         ),
+        # of feature: generation
         wr.MediaBrowser(title="Generated", media_keys=["samples/generated", "samples/real"], mode="gallery"),
+        # end
         wr.WeavePanelSummaryTable(table_name="explanations/checks"),
     ]
 

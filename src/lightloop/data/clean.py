@@ -43,8 +43,9 @@ def clean_records(train: pa.Table, spec: AnySpec, clean: Clean) -> pa.Table:
     if clean.missing == "drop":
         kept_N &= features.notna().all(axis=1).to_numpy()
     # Lists of numbers, as whole series are, can't be looked up as other features can.
+    exact = clean.duplicates == "exact"
     if (clean.duplicates == "near" and spec.modality != "tabular") or spec.modality == "series":
-        alike_N = near_copies(train.filter(pa.array(kept_N)), spec, exact=clean.duplicates == "exact")
+        alike_N = near_copies(train.filter(pa.array(kept_N)), spec, exact=exact)
         kept_N[kept_N] = ~alike_N
     elif clean.duplicates != "keep":
         compared = rounded(features, clean.digits) if clean.duplicates == "near" else features

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lightloop.config.image import ImageSpec
 from lightloop.config.schema import AnySpec
 from lightloop.config.series import SeriesSpec
+from lightloop.config.text import TextSpec
 from lightloop.data.image.records import decode_images, reduced_size
 from lightloop.data.series.input import SeriesInput
 
@@ -61,9 +62,11 @@ def near_copies(table: pa.Table, spec: AnySpec, *, exact: bool = False) -> NDArr
         steps_NT = compared_steps(table, spec)
         kinds = [row.tobytes() for row in steps_NT]
         pairs = _correlated_pairs(steps_NT)
-    else:
+    elif isinstance(spec, TextSpec):
         kinds = [plain_text(text or "") for text in table.column("text").to_pylist()]
         pairs = _resembling_pairs(kinds)
+    else:
+        raise TypeError(f"records of a {spec.modality} data set are compared as rows")
     return _later_copies(kinds, iter(()) if exact else pairs)
 
 

@@ -31,11 +31,12 @@ from lightloop.config.serve import ServeConfig
 from lightloop.deploy.process import Deployed, Start, environment, failure_path, prepare, words
 from lightloop.deploy.released import DEPLOY_ROOT, fetched, folder_of, kept, production_release
 from lightloop.deploy.smoke import smoke
-from lightloop.errors import LightloopError, RefusedError, UsageError
+from lightloop.deploy.trying import current_health, put_back, try_out
+from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
 from lightloop.release.history import PRODUCTION
 from lightloop.service.processes.control import ask
-from lightloop.service.processes.state import Health, Replaced, Served, ServiceFolder, Tried, put, read, start_of
+from lightloop.service.processes.state import Health, Replaced, Served, ServiceFolder, put, read, start_of
 from lightloop.service.settings import settings_of
 from lightloop.service.tally import Tally
 
@@ -113,14 +114,19 @@ def deploy(
             old = running(project)
             if old is not None and _is_that(old, served, settings):
                 say(f"{served.title} is served already")
-                return _health(old).address
+                return current_health(old).address
             # What answered before the trial, which ends with the new release in the old process.
             replaced = _replaced(old)
             if old is not None and (canary is not None or shadow):
-                _try_out(old, served, canary, say)
+                try_out(old, served, canary, say)
             elif canary is not None or shadow:
                 say("nothing is served yet that it could be tried beside")
-            address = _replace(project, settings, served, old, replaced=replaced, say=say)
+            try:
+                address = _replace(project, settings, served, old, replaced=replaced, say=say)
+            except BaseException:
+                if old is not None and replaced is not None and running(project) == old:
+                    put_back(old, replaced.served, say)
+                raise
         except LightloopError as error:
             _record(project, release.version, begun, str(error))
             raise
@@ -164,7 +170,7 @@ def deploy_again(project: Project, *, stage: str, wanted: bool | None, say: Say 
 def health_of(project: Project) -> tuple[Deployed, Health] | None:
     """The service that runs and how it is, or None."""
     named = running(project)
-    return (named, _health(named)) if named else None
+    return (named, current_health(named)) if named else None
 
 
 @contextmanager
@@ -318,45 +324,6 @@ def _end(named: Deployed, drain: float, *, hand_over: bool) -> None:
         time.sleep(LOOK)
     if named.runs():
         os.kill(named.pid, signal.SIGKILL)
-
-
-def _try_out(old: Deployed, served: Served, canary: float | None, say: Say) -> None:
-    """Have the running service try the release, and wait for its decision."""
-    service = ServiceFolder(Path(old.folder))
-    mode: Literal["canary", "shadow"] = "shadow" if canary is None else "canary"
-    share = 1.0 if canary is None else canary
-    if not 0 < share <= 1:
-        raise UsageError(f"--canary is {share:g}: expected a share of the requests, above 0 and up to 1")
-    before = _health(old).current
-    tried = Tried(**served.model_dump(), mode=mode, share=share)
-    ask(service.control, do="try", tried=tried.model_dump())
-    say(f"{served.title} is tried beside {before.title}: {_words(mode, share)}")
-    try:
-        while True:
-            time.sleep(4 * LOOK)
-            health = _health(old)
-            change = health.change
-            if change is None or change.result == "under way":
-                continue
-            if change.result == "done":
-                say(f"its trial went well: {', '.join(f'{name} {value:g}' for name, value in change.figures.items())}")
-                return
-            raise RefusedError(f"{served.title} is not deployed: {change.why}; {before.title} is served still")
-    except KeyboardInterrupt:
-        with suppress(LightloopError):
-            ask(service.control, do="withdraw", why="the deployment was interrupted")
-        raise
-
-
-def _words(mode: str, share: float) -> str:
-    return f"it answers {share:.0%} of the requests" if mode == "canary" else "it answers nobody, and is compared"
-
-
-def _health(named: Deployed) -> Health:
-    health = ServiceFolder(Path(named.folder)).health()
-    if health is None:
-        raise LightloopError(f"the service of {named.version} ended: `lightloop deploy` starts it again")
-    return health
 
 
 def _drain(named: Deployed) -> float:

@@ -11,7 +11,7 @@ class Finding(BaseModel):
     """One line of the doctor.
 
     Attributes:
-        area: project, machine, packages, git, data, loop, registry, tracking, service, tools or environment.
+        area: what the loop rests on, such as machine, git or data.
         name: what was looked at; of one area no two are alike, but for several of a kind.
         state: `ok`; `look`: it works, and somebody should know; `broken`: something will fail.
         said: what is the case, in a sentence; never a secret.

@@ -11,7 +11,8 @@ from lightloop.doctor.finding import Area, Finding
 from lightloop.doctor.packages import folder_of_environment
 from lightloop.project import Project
 
-SERVICE, TOOLS = Area("service"), Area("tools")
+SERVICE = Area("service")
+TOOLS = Area("tools")
 
 
 def look_at_port(project: Project, config: Config) -> Iterator[Finding]:

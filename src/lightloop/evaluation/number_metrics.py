@@ -16,8 +16,13 @@ from lightloop.evaluation.metrics import Counts, Floats, ratio
 from lightloop.evaluation.own._metric import NumberMetric, means
 
 # Those that come along, and all of them, in the order of display.
-REGRESSION, FORECASTING = BUILT_IN["regression"], BUILT_IN["forecasting"]
-ALL = tuple(dict.fromkeys((*FORECASTING, *OF_PROBLEM["regression"], *OF_PROBLEM["forecasting"])))
+REGRESSION = BUILT_IN["regression"]
+FORECASTING = BUILT_IN["forecasting"]
+ALL = tuple(
+    dict.fromkeys(
+        name for table in (BUILT_IN, OF_PROBLEM) for problem in ("forecasting", "regression") for name in table[problem]
+    )
+)
 
 
 class NumberMetrics:

@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image
 
 from lightloop.config.image import ImageSpec
 from lightloop.config.schema import Config
-from lightloop.data.image.records import decode_images
+from lightloop.data.image.records import decode_images, picture
 from lightloop.data.splits import SplitName
 from lightloop.errors import LightloopError
 from lightloop.evaluation.draws import Draws
@@ -228,9 +227,3 @@ def encoded(pixels_NCHW: NDArray[np.uint8]) -> pa.Array:
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         return pa.array(list(pool.map(png, pixels_NCHW)), pa.binary())
-
-
-def picture(pixels_CHW: NDArray[np.uint8]) -> Image.Image:
-    """Pixels (1 or 3, H, W) as a picture."""
-    one = len(pixels_CHW) == 1
-    return Image.fromarray(pixels_CHW[0] if one else np.ascontiguousarray(np.moveaxis(pixels_CHW, 0, -1)))

@@ -15,6 +15,7 @@ from lightloop.config.image import ImageSpec
 from lightloop.config.schema import AnySpec
 from lightloop.config.series import SeriesSpec
 from lightloop.config.tabular import TabularSpec
+from lightloop.config.text import TextSpec
 from lightloop.data.grouping import absent
 from lightloop.data.image.records import decode_images
 
@@ -74,7 +75,7 @@ def traits_of(spec: AnySpec, records: pa.Table, predictions: pa.Table) -> Traits
         case SeriesSpec():
             sources, categories = {}, set()
             columns |= _of_series(records.column(spec.known).to_pylist())
-        case _:
+        case TextSpec():
             sources, categories = {}, set()
             columns |= _of_texts(records.column("text").to_pylist())
     sources |= {name: predictions.column(name).to_pylist() for name in carried}

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from lightloop.config.schema import Config
 from lightloop.data.clean import clean_records
+from lightloop.data.image.records import picture
 from lightloop.data.splits import SplitName
-from lightloop.evaluation.samples import picture
 from lightloop.explanation.curves import mean_interval
 from lightloop.explanation.evidence import DIGITS
 from lightloop.explanation.reference import frozen

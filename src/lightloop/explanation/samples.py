@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from lightloop.config.image import ImageSpec
 from lightloop.config.schema import Config
-from lightloop.data.image.records import decode_images
+from lightloop.data.image.records import decode_images, picture
 from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError
 from lightloop.evaluation.evidence import lists, matrix, read_predictions
 from lightloop.evaluation.features import Judge
 from lightloop.evaluation.frechet import squared_distances
 from lightloop.evaluation.problem import problem_of
-from lightloop.evaluation.samples import COLUMNS, judge_of, picture
+from lightloop.evaluation.samples import COLUMNS, judge_of
 from lightloop.files import replacing, write_json
 from lightloop.project import Project
 from lightloop.tasks.checkpoint import Model

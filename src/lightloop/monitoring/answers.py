@@ -85,7 +85,8 @@ def _novelty(now: Answered, against: Against) -> Iterator[Finding]:
     compared = numbers_differ(places_N, np.arange(1.0, detecting.n + 1), "greater")
     share = float((known_N <= detecting.level).mean())
     words = (
-        f"{share:.1%} of the records are novel, of records like the validation records {detecting.level:.0%} would be"
+        f"{share:.1%} of the records are novel, of records like the validation records {detecting.level:.0%} would be; "
+        f"the median of the novelty p-values is {np.median(known_N):.2f}, usual are 0.50"
     )
     compared = Compared(compared.size, compared.p, {"novel": share, "expected": detecting.level})
     yield drifted("prediction_drift", "novelty", compared, against.config.answers.drift, words)

@@ -12,12 +12,14 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.fs as pafs
 
 from lightloop.errors import LightloopError, UsageError
 from lightloop.serving.log import HEAD, REQUEST, TAIL, TIME
 from lightloop.serving.logfiles import PREDICTIONS, REQUESTS, LogFiles, days_between
 
 ANSWERED: Final = ("current", "canary")
+READERS: Final = 16  # of objects at once
 LOOKS: Final = 5  # at a day whose files are replaced while they are read
 FEEDBACK: Final = pa.schema(
     [
@@ -218,12 +220,26 @@ def _requests(tables: list[pa.Table]) -> pa.Table:
 
 def _truths(files: LogFiles, first: date, last: date) -> pa.Table:
     """What is known of the predictions of some days: the first answer to each."""
-    wanted = {f"{day.isoformat()}.jsonl" for day in days_between(first, last)}
-    lines = [line for name, content in files.texts(".jsonl") if name in wanted for line in _lines(content)]
+    lines = [line for content in _contents(files, days_between(first, last)) for line in _lines(content)]
     table = pa.Table.from_pylist(lines, FEEDBACK)
     table = table.sort_by([("received", "ascending")])
     once = _once(table.column("prediction_id"))
     return table if once is None else table.take(once)
+
+
+def _contents(files: LogFiles, days: list[date]) -> list[bytes]:
+    """What `service.feedback` kept of some days: of each a file, or in S3 objects of its workers."""
+    wanted = {day.isoformat() for day in days}
+    listed = files.system.get_file_info(pafs.FileSelector(files.path(), allow_not_found=True))
+    paths = sorted(str(one.path) for one in listed if one.base_name[:10] in wanted and one.extension == "jsonl")
+
+    def content(path: str) -> bytes:
+        with files.system.open_input_stream(path) as file:
+            read: bytes = file.read()
+        return read
+
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(content, paths))
 
 
 def _lines(content: bytes) -> list[dict[str, Any]]:

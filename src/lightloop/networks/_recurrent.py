@@ -50,7 +50,7 @@ class Recurrent(Network):
         else:
             self.embedding = nn.Identity()
             width = inputs.channels
-        self.text = isinstance(inputs, TextInputs)
+        self.reads_texts = isinstance(inputs, TextInputs)
         self.layers = nn.ModuleList()
         for _ in range(layers):
             self.layers.append(
@@ -83,7 +83,7 @@ class Recurrent(Network):
 
     def forward(self, features: Tensor) -> Tensor:
         """Outputs (B, O), float32, of token ids (B, T), int64, or series (B, T, C), float32."""
-        return self.forward_embedded(self.embed(features), features != PADDING if self.text else None)
+        return self.forward_embedded(self.embed(features), features != PADDING if self.reads_texts else None)
 
 
 class _Layer(nn.Module):

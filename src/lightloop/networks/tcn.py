@@ -70,7 +70,7 @@ class TCN(Network):
         freeze: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
-        self.text = isinstance(inputs, TextInputs)
+        self.reads_texts = isinstance(inputs, TextInputs)
         if isinstance(inputs, TextInputs):
             self.embedding: nn.Module = nn.Embedding(inputs.vocabulary, embedding, padding_idx=PADDING)
             width = embedding
@@ -102,7 +102,7 @@ class TCN(Network):
 
     def forward(self, features: Tensor) -> Tensor:
         """Outputs (B, O), float32, of token ids (B, T), int64, or series (B, T, C), float32."""
-        return self.forward_embedded(self.embed(features), features != PADDING if self.text else None)
+        return self.forward_embedded(self.embed(features), features != PADDING if self.reads_texts else None)
 
 
 class _Block(nn.Module):

@@ -73,7 +73,7 @@ class Transformer(Network):
         freeze: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
-        self.text = isinstance(inputs, TextInputs)
+        self.reads_texts = isinstance(inputs, TextInputs)
         if isinstance(inputs, TextInputs):
             self.embedding: nn.Module = nn.Embedding(inputs.vocabulary, width, padding_idx=PADDING)
             self.enter: nn.Module = nn.Identity()
@@ -114,7 +114,7 @@ class Transformer(Network):
 
     def forward(self, features: Tensor) -> Tensor:
         """Outputs (B, O), float32, of token ids (B, T), int64, or series (B, T, C), float32."""
-        return self.forward_embedded(self.embed(features), features != PADDING if self.text else None)
+        return self.forward_embedded(self.embed(features), features != PADDING if self.reads_texts else None)
 
 
 def _waves(length: int, width: int) -> Tensor:

@@ -76,14 +76,15 @@ def write_site(evidence: Evidence, records: pa.Table, project: Project, folder: 
 
 
 def _content(evidence: Evidence, records: pa.Table, thumbnails: dict[str, str]) -> dict[str, Any]:
-    generates = evidence.config.data.problem == "generation"
     smaller = compression(evidence)
-    left_out = {name for name, there in (("mistakes", not generates), ("compression", smaller)) if not there}
-    return {
+    left_out = set() if smaller else {"compression"}
+    generates = evidence.config.data.problem == "generation"
+    if generates:  # neither right nor wrong
+        left_out.add("mistakes")
+    content = {
         "evidence": evidence,
         "config": evidence.config,
         "config_yaml": to_yaml(evidence.config),
-        # What is generated is neither right nor wrong.
         "navigation": [one for one in NAVIGATION if one[0] not in left_out],
         "verdict": sections.verdict(evidence),
         "data": sections.data(evidence),
@@ -101,8 +102,11 @@ def _content(evidence: Evidence, records: pa.Table, thumbnails: dict[str, str]) 
             "influence": insights.influence(evidence),
             "counterfactuals": counterfactuals(evidence),
         },
-        "samples": samples(evidence) if generates else None,
     }
+    # of feature: generation
+    content["samples"] = samples(evidence) if generates else None
+    # end
+    return content
 
 
 def _copy_taught(evidence: Evidence, folder: Path, pictures: Path) -> None:

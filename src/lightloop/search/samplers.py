@@ -8,7 +8,7 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from lightloop.config.search import (
+from lightloop.config.sweeps import (
     Cmaes,
     Gp,
     Grid,

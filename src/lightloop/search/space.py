@@ -10,7 +10,7 @@ from optuna.trial import Trial
 from pydantic import ValidationError
 
 from lightloop.config.compose import compose_config
-from lightloop.config.search import Choices, Dimension, Layers, Range, SweepConfig
+from lightloop.config.sweeps import Choices, Dimension, Layers, Range, SweepConfig
 from lightloop.errors import UsageError
 from lightloop.project import Project
 

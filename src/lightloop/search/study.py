@@ -19,7 +19,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from lightloop.config.search import SweepConfig
+from lightloop.config.sweeps import SweepConfig
 from lightloop.search.samplers import build_pruner, build_sampler
 from lightloop.search.space import grid
 

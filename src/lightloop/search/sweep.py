@@ -18,7 +18,7 @@ from rich.table import Table
 from lightloop.config.compose import compose_config
 from lightloop.config.metrics import metric, signed
 from lightloop.config.schema import Config
-from lightloop.config.search import SweepConfig
+from lightloop.config.sweeps import SweepConfig
 from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError, UsageError
 from lightloop.evaluation.problem import problem_of
@@ -180,8 +180,9 @@ def objective(sweep: Sweep, trial: Trial, values: Mapping[str, Any]) -> list[flo
         else:
             one = single(config, config.seed)
             callbacks = [] if sweep.two else [Watched(trial, maximize=sweep.directions[0] == "maximize")]
-            logger = wandb_logger(run)
-            member = train_semi(one, project, scratch=scratch, logger=logger, callbacks=callbacks, lines=False)
+            member = train_semi(
+                one, project, scratch=scratch, logger=wandb_logger(run), callbacks=callbacks, lines=False
+            )
             checkpoint = member.checkpoint
             value = validation_value(one, project, checkpoint)
         if value is None or not np.isfinite(value):

@@ -2,7 +2,9 @@
 
 A line of JSON each, in `YYYY-MM-DD.jsonl` of the day (UTC) on which the prediction was given:
 `{"prediction_id", "label" or "values", "received", "version"}`; the version is that of the release when the feedback
-came. A line is on the disk before the answer says so. All workers append to the same files, under a lock.
+came. A line is on the disk before the answer says so. All workers append to the same files, under a lock. Under
+`s3://bucket/prefix` a worker has objects of its own, `YYYY-MM-DD-WORKER-000001.jsonl`, and knows what it was told
+itself: where two workers were told of one prediction, whoever reads takes what came first.
 
 - 422: the body is of another form, the label is no class, or there are not as many values as the model answers.
 - 404: no service of this model ever gave that id.
@@ -12,11 +14,13 @@ came. A line is on the disk before the answer says so. All workers append to the
 import json
 import mmap
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
+from uuid import uuid4
 
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -30,6 +34,11 @@ from lightloop.service.edge import SEEN
 from lightloop.service.faults import RequestError, answer_json, sentence
 from lightloop.service.ids import given_at
 from lightloop.service.loaded import Loaded
+from lightloop.serving.logfiles import CLOUD, LogFiles
+
+LINES: Final = 256  # of an object in S3
+REMEMBERED: Final = 100_000  # answers that a worker has in mind where it can't look them up
+OTHER: Final = "there is another answer to this prediction already: the first one stands"
 
 
 class Feedback(BaseModel):
@@ -50,7 +59,7 @@ class Feedback(BaseModel):
 
 def add_routes(app: FastAPI, context: Context) -> None:
     """Add `/v1/feedback`."""
-    store = Store(context.root / context.settings.feedback) if context.settings.feedback else None
+    store = open_store(context.settings.feedback, context.root) if context.settings.feedback else None
 
     @app.post("/v1/feedback", tags=["feedback"], summary="What turned out to be true, by prediction id.")
     async def feedback(request: Request) -> Response:
@@ -98,6 +107,56 @@ def checked(loaded: Loaded, body: bytes) -> tuple[dict[str, Any], str]:
     return found.model_dump(exclude_none=True), day
 
 
+def open_store(place: str, root: Path) -> "Store | CloudStore":
+    """Where feedback is kept: a folder, relative to a root, or `s3://bucket/prefix`."""
+    return CloudStore(place) if place.startswith(CLOUD) else Store(root / place)
+
+
+class CloudStore:
+    """Feedback in S3, where nothing can be appended to: objects of some lines, each written anew with one line more."""
+
+    def __init__(self, address: str) -> None:
+        """Nothing is opened before the first feedback: a worker may be forked from who made its app."""
+        self._files = LogFiles(address)
+        self._lock = threading.Lock()
+        self._writer = ""
+        self._told: dict[str, tuple[Any, Any]] = {}  # the latest answers, by prediction
+        self._open: dict[str, tuple[int, list[bytes]]] = {}  # by day the number of the object, and its lines
+
+    def keep(self, line: dict[str, Any], day: str) -> bool:
+        """Write a line, unless its prediction has the same answer already, as far as this worker was told.
+
+        Returns:
+            Whether it was new.
+
+        Raises:
+            RequestError: its prediction has another answer (409), or S3 takes nothing (503).
+        """
+        with self._lock:
+            before = self._told.get(line["prediction_id"])
+            if before is not None:
+                if before != _answer(line):
+                    raise RequestError(409, OTHER)
+                return False
+            self._writer = self._writer or uuid4().hex[:12]
+            number, lines = self._open.get(day, (1, []))
+            if len(lines) == LINES:
+                number, lines = number + 1, []
+            lines = [*lines, _encoded(line)]
+            try:
+                path = self._files.path(f"{day}-{self._writer}-{number:06d}.jsonl")
+                with self._files.system.open_output_stream(path) as file:
+                    file.write(b"".join(lines))
+            except OSError:
+                # Arrow's own sentence has addresses and requests in it, which are no client's business.
+                raise RequestError(503, "feedback can't be kept (S3 does not take it): try again later") from None
+            self._open[day] = number, lines
+            self._told[line["prediction_id"]] = _answer(line)
+            if len(self._told) > REMEMBERED:
+                del self._told[next(iter(self._told))]
+        return True
+
+
 class Store:
     """A folder of feedback.
 
@@ -127,14 +186,12 @@ class Store:
                 before = _find(file, line["prediction_id"])
                 if before is not None:
                     if _answer(before) != _answer(line):
-                        raise RequestError(
-                            409, "there is another answer to this prediction already: the first one stands"
-                        )
+                        raise RequestError(409, OTHER)
                     return False
                 size = os.fstat(file).st_size
                 # A crash may have left half a line: it is ended, so that it spoils no other.
                 start = b"\n" if size and os.pread(file, 1, size - 1) != b"\n" else b""
-                content = start + json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+                content = start + _encoded(line)
                 if os.write(file, content) != len(content):
                     os.ftruncate(file, size)
                     raise OSError("the disk is full")
@@ -172,6 +229,10 @@ def _find(file: int, identity: str) -> dict[str, Any] | None:
             except ValueError:  # half a line, of a crash
                 place += len(mark)
     return None
+
+
+def _encoded(line: dict[str, Any]) -> bytes:
+    return json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def _answer(line: dict[str, Any]) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from lightloop.data.image.input import ImageInput
 from lightloop.data.noise import NoiseInput
 from lightloop.data.series.input import SeriesInput
 from lightloop.data.tabular.input import LARGEST, Feature, TabularInput
+from lightloop.data.text.input import TextInput
 from lightloop.service.faults import RequestError, sentence
 from lightloop.serving.manifest import Manifest
 from lightloop.serving.records import to_png
@@ -140,7 +141,7 @@ def example(manifest: Manifest) -> Record:
             return {column: [0.0] * window} | ({time: "2026-01-05"} if time else {})
         case NoiseInput(size=size):
             return {"noise": [0.0] * size}
-        case _:
+        case TextInput():
             return {"text": "an example"}
 
 
@@ -160,7 +161,7 @@ def _fields(manifest: Manifest) -> dict[str, Any]:
             number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
             about = f"{size} standard normal numbers"
             return {"noise": Annotated[list[number], Field(min_length=size, description=about)]}
-        case _:
+        case TextInput():
             return {"text": Annotated[str, Field(description="of any length; an empty one is one too")]}
 
 

@@ -139,7 +139,7 @@ def _inputs(manifest: Manifest) -> list[dict[str, Any]]:
             return [one(column, "FP32", window), *([one(time, "BYTES", 1)] if time else [])]
         case NoiseInput(size=size):
             return [one("noise", "FP32", size)]
-        case _:
+        case TextInput():
             return [one("text", "BYTES", 1)]
 
 

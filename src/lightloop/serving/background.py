@@ -22,7 +22,8 @@ Arrays = dict[str, NDArray[Any]]
 # Training records whose mean is the typical one, and rows of a table that are kept: each costs a request its share.
 AVERAGED, KEPT = 1000, 16
 BLOCKS = 7  # of pixels, along each side
-TOKENS, STEPS = 48, 24  # parts of a text and of a series
+TOKENS = 48  # parts of a text
+STEPS = 24  # parts of a series
 
 
 def background(

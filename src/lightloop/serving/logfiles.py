@@ -10,7 +10,7 @@ whole or not at all: it is renamed into place, or is an object of S3.
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -177,13 +177,6 @@ class LogFiles:
                 count += 1
         return count
 
-    def texts(self, suffix: str) -> Iterator[tuple[str, bytes]]:
-        """Names and contents of the files with a suffix, such as `.jsonl`, in the order of their names."""
-        for name, is_file in sorted(self._listed(self.path())):
-            if is_file and name.endswith(suffix):
-                with self.system.open_input_stream(self.path(name)) as file:
-                    yield name, file.read()
-
     def _listed(self, path: str) -> list[tuple[str, bool]]:
         selector = pafs.FileSelector(path, allow_not_found=True)
         return [(one.base_name, one.type == pafs.FileType.File) for one in self.system.get_file_info(selector)]
@@ -220,4 +213,5 @@ def _cloud() -> pafs.FileSystem:
         region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
         connect_timeout=CONNECT,
         request_timeout=ANSWER,
+        allow_delayed_open=True,  # a small object is one request instead of three
     )

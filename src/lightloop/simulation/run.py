@@ -22,7 +22,7 @@ from lightloop.simulation.copied import Copy
 from lightloop.simulation.page import write_page
 from lightloop.simulation.plan import START, WINDOW, Plan
 from lightloop.simulation.records import Stream
-from lightloop.simulation.timeline import DaySeen, Event, Timeline, What
+from lightloop.simulation.timeline import DaySeen, Event, Timeline, What, worst
 from lightloop.simulation.traffic import Clients, Day
 
 # A test set of which a part is of a world that is no more can't reach what the first model reached on the old one; and
@@ -227,11 +227,10 @@ class _Run:
 
     def _timeline(self) -> Timeline:
         calm = [one for one in self.days if one.drift == 0]
-        drifting = [one for one in self.days if one.drift > 0 and not self.made_for.get(one.version)]
         at = self.recovered_at
         later = _mean([one.accuracy for one in self.days[at[0] :]]) if at is not None else None
         before = _mean([one.accuracy for one in calm])
-        during = min((one.accuracy for one in drifting if one.accuracy is not None), default=None)
+        during = worst(self.days[: at[0] if at is not None else None])
         return Timeline(
             plan=self.plan,
             days=self.days,

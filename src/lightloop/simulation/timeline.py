@@ -1,5 +1,6 @@
 """What happened in a simulation, for people and programs: `simulation.json`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -62,7 +63,7 @@ class Timeline(Form):
         days: in order.
         events: in order.
         before: accuracy without drift, by the first release.
-        during: the worst day with drift.
+        during: the worst day with drift, until the recovery.
         after: by the recovered release, with drift; null where nothing recovered.
         recovered: whether a release was served that was made of records with drift, and its accuracy is nearer to
             `before` than to `during`.
@@ -82,6 +83,19 @@ class Timeline(Form):
     seconds_to_recovery: float | None
     days_to_recovery: int | None
     false_alarms: int
+
+
+def worst(days: Sequence[DaySeen]) -> float | None:
+    """Accuracy on the worst day with drift, whichever release answered; None where there was none.
+
+    Examples:
+        >>> def day(drift: float, accuracy: float, version: str) -> DaySeen:
+        ...     usual = dict(begins=datetime(2026, 1, 5), asked=1, failed=0, act="nothing", alarms=[])
+        ...     return DaySeen(drift=drift, accuracy=accuracy, version=version, **usual)
+        >>> worst([day(0, 0.5, "v0.1.0"), day(0.25, 0.8, "v0.1.0"), day(1, 0.6, "v0.2.0")])
+        0.6
+    """
+    return min((one.accuracy for one in days if one.drift > 0 and one.accuracy is not None), default=None)
 
 
 def lines_of(timeline: Timeline) -> list[str]:

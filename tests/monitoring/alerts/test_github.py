@@ -1,5 +1,7 @@
 """One issue a model, kept up to date, closed when all is well."""
 
+from pathlib import Path
+
 import pytest
 from alerting import Heard, found
 
@@ -7,7 +9,7 @@ from lightloop.config.schema import Config
 from lightloop.errors import LightloopError
 from lightloop.monitoring.alerts import send
 from lightloop.monitoring.alerts.github import GitHubIssue
-from lightloop.monitoring.alerts.message import message_of
+from lightloop.monitoring.alerts.message import message_of, page_link
 from lightloop.project import Project
 
 
@@ -97,3 +99,23 @@ def test_a_token_without_the_right_says_which_is_missing(heard: Heard, project: 
     assert f"says {code}" in said[0]
     assert "`permissions: issues: write`" in said[0]
     assert "t0ken" not in "\n".join(said)
+
+
+def test_the_issue_remembers_by_itself_while_other_channels_fail(project: Project, config: Config, heard: Heard):
+    given = {"GITHUB_TOKEN": "t0ken", "GITHUB_REPOSITORY": "acme/loans", "GITHUB_API_URL": heard.address}
+    dead = {"LIGHTLOOP_ALERT_WEBHOOK": "http://127.0.0.1:9/x"}
+    with pytest.raises(LightloopError, match=r"no alert could be sent by webhook, .*; the other channels were told"):
+        send(project, config, found("issue", "obrat"), environ=given | dead, say=lambda _: None)
+    assert len(heard.issues) == 1
+    told = send(project, config, found("issue", "obrat"), environ=given, say=lambda _: None)
+    assert {one.channel: one.done for one in told}["github"] == "same"
+
+
+def test_a_run_on_github_has_the_page(monkeypatch: pytest.MonkeyPatch):
+    page = Path("reports/monitoring.html")
+    for name, value in {"REPOSITORY": "acme/loans", "RUN_ID": "77", "SERVER_URL": "https://forge.example"}.items():
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+    assert page_link(None, page) == "https://forge.example/acme/loans/actions/runs/77"
+    assert page_link("https://pages.example", page) == "https://pages.example"
+    monkeypatch.delenv("GITHUB_RUN_ID")
+    assert page_link(None, page) == "reports/monitoring.html"

@@ -124,6 +124,7 @@ def test_a_person_is_asked_and_asked_again_where_the_answer_is_wrong(tmp_path, m
             "none",
             "embedded",
             "kubernetes",
+            "generation",
             "fashion, loans loans-fast",
         ]
     )
@@ -131,6 +132,7 @@ def test_a_person_is_asked_and_asked_again_where_the_answer_is_wrong(tmp_path, m
     monkeypatch.setattr("typer.prompt", lambda *_, **__: next(said))
     answers = ask(given(), tmp_path)
     assert (answers.name, answers.tracking, answers.target) == ("Churn", "none", "kubernetes")
+    assert answers.leave_out == ("generation",)
     assert answers.experiments == ("fashion", "loans", "loans-fast")
     assert next(said, None) is None
     told = capsys.readouterr().out

@@ -15,6 +15,7 @@ from lightloop.template.update import update
 from lightloop.template.versions import Version
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
+VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.4.0", "0.5.0", "0.6.0")
 # What a person and the template change in neighbouring lines: git shows it, and nobody else can decide.
 SHARED = {".github/workflows/ci.yml", "configs/config.yaml", "dvc.yaml", "pyproject.toml"}
 OWN = {
@@ -47,21 +48,22 @@ def make_old(template: Template, version: Version, root: Path) -> None:
 
 
 def test_the_versions_are_all_there(template: Template):
-    assert [str(version) for version in template.versions][:6] == ["0.1.0", "0.2.0", "0.3.0", "0.4.0", "0.5.0", "0.6.0"]
+    assert tuple(map(str, template.versions)) == VERSIONS, "a new one is updated to from all others: name it above"
 
 
-def test_every_path(template: Template, tmp_path: Path):
-    for before, after in combinations(template.versions, 2):
-        root = tmp_path / f"{before}-{after}"
-        make_old(template, before, root)
-        done = update(root, since=str(before), to=str(after), address=str(REPOSITORY))
-        assert done is not None
-        assert set(done.conflicts) <= SHARED, f"{before} to {after}"
-        for name, text in OWN.items():
-            assert (root / name).read_text() == text
-        assert "cmd: churn-at-acme publish-table" in (root / "dvc.yaml").read_text()
-        assert "echo mine" in (root / ".github/workflows/ci.yml").read_text()
-        assert "seed: 7" in (root / "configs/config.yaml").read_text()
-        for path in (root / "src").rglob("*.py"):
-            compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-        assert not (root / "src/lightloop").exists()
+@pytest.mark.parametrize(("before", "after"), list(combinations(VERSIONS, 2)))
+def test_every_path(template: Template, before: str, after: str, tmp_path: Path):
+    root = tmp_path / "project"
+    make_old(template, Version.read(before), root)
+    done = update(root, since=before, to=after, address=str(REPOSITORY))
+    assert done is not None
+    assert (str(done.before), str(done.after)) == (before, after)
+    assert set(done.conflicts) <= SHARED
+    for name, text in OWN.items():
+        assert (root / name).read_text() == text
+    assert "cmd: churn-at-acme publish-table" in (root / "dvc.yaml").read_text()
+    assert "echo mine" in (root / ".github/workflows/ci.yml").read_text()
+    assert "seed: 7" in (root / "configs/config.yaml").read_text()
+    for path in (root / "src").rglob("*.py"):
+        compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    assert not (root / "src/lightloop").exists()

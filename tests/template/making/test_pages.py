@@ -52,7 +52,7 @@ def test_the_answers_of_the_page_are_answers():
 @pytest.mark.timeout(1200)
 def test_the_commands_of_make_it_yours(template: Path, tmp_path: Path):
     told = [line for line in commands("docs/make-it-yours.md") if line.startswith("lightloop init")]
-    assert len(told) == 4
+    assert len(told) == 5
     shop = tmp_path / "shop"
     write(shop, {"app.py": ""})
     git(shop, "init", "-q")

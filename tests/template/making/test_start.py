@@ -1,21 +1,18 @@
 """A clone becomes a project, whole or not at all; what could be lost is refused."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from small_project import REPOSITORY
 from template_world import commit, git, make_template, write
 
 from lightloop.errors import UsageError
 from lightloop.template.making.answers import make_answers
 from lightloop.template.making.beginning import begin
 from lightloop.template.making.into import place_into
-from lightloop.template.making.start import SCRATCH, finish_started, start
+from lightloop.template.making.render import render
+from lightloop.template.making.start import SCRATCH, start
 from lightloop.template.record import RECORD
 
 ANSWERS = {"name": "Churn at Acme", "author": "Acme Ltd", "email": "ml@acme.example", "year": 2026}
@@ -73,6 +70,18 @@ def test_a_clone_becomes_a_project(clone: Path, template: Path):
         start(clone, make_answers(ANSWERS))
 
 
+def test_the_handbook_says_where_the_data_lie(tmp_path: Path):
+    lines = [line for line in (REPOSITORY / "README.md").read_text().splitlines() if "storage/" in line]
+    assert len(lines) == 2, "a sentence and a line of the layout"
+    write(tmp_path, {"README.md": "\n".join(["# Lightloop", *lines, "    tests/    its tests", ""])})
+    write(tmp_path, {"src/lightloop/errors.py": ""})
+    render(tmp_path, make_answers(ANSWERS | {"remote": "s3://acme/churn"}), "0.6.0")
+    text = (tmp_path / "HANDBOOK.md").read_text()
+    assert "storage/" not in text
+    assert "the data's objects lie in `s3://acme/churn`" in text
+    assert "    tests/    its tests\n" in text
+
+
 def test_history_that_no_remote_holds_is_kept(clone: Path):
     head = commit(clone, "mine alone", {"src/lightloop/mine.py": "X = 1\n"})
     started = start(clone, make_answers(ANSWERS))
@@ -105,43 +114,6 @@ def test_outside_of_a_clone_it_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="is not inside a clone of the template: `git clone` it"):
         begin(lambda _: make_answers(ANSWERS), into=None, folder="ml")
-
-
-@pytest.mark.slow
-def test_killed_at_any_moment_it_is_a_clone_or_becomes_a_project(clone: Path, tmp_path: Path):
-    """Before the files change places nothing has happened; after, running it again finishes it."""
-    script = (
-        "import sys; from pathlib import Path\n"
-        "from lightloop.template.making.answers import make_answers\n"
-        "from lightloop.template.making.start import start\n"
-        f"start(Path(sys.argv[1]), make_answers({ANSWERS!r}))\n"
-    )
-    begun = time.monotonic()
-    whole = tmp_path / "whole"
-    git(tmp_path, "clone", "-q", str(clone), str(whole))
-    subprocess.run([sys.executable, "-c", script, str(whole)], check=True)
-    needed = time.monotonic() - begun
-    outcomes = set()
-    for share in (0.05, 0.5, 0.8, 0.9, 0.95):
-        root = tmp_path / f"killed-{share}"
-        git(tmp_path, "clone", "-q", str(clone), str(root))
-        running = subprocess.Popen([sys.executable, "-c", script, str(root)], start_new_session=True)
-        time.sleep(needed * share)
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
-        # The swap is a process of its own, which a kill of its parent does not reach: it takes a moment.
-        deadline = time.monotonic() + 30
-        while (root / SCRATCH / "ready").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        finish_started(root)
-        made = (root / RECORD).exists()
-        outcomes.add(made)
-        assert git(root, "status", "--porcelain") == ""
-        assert (root / "src" / ("churn_at_acme" if made else "lightloop") / "train.py").exists()
-        if not made:
-            start(root, make_answers(ANSWERS))
-            assert (root / "src/churn_at_acme/train.py").exists()
-    assert False in outcomes
 
 
 def test_the_loop_goes_beside_code_that_is_there(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):

@@ -33,6 +33,7 @@ def left(code: str, **more: object) -> str:
         ('TABLE = {"a": Often, "b": Rare}\n', 'TABLE = {"a": Often}\n'),
         ("ALL = [Often, Rare]\n", "ALL = [Often]\n"),
         ('ROWS = [("a", Often), ("b", Rare)]\n', 'ROWS = [("a", Often)]\n'),
+        ("ROWS = [*((Rare, n) for n in a), *((Often, n) for n in a)]\n", "ROWS = [*((Often, n) for n in a)]\n"),
         ("x = isinstance(y, (Often, Rare))\n", "x = isinstance(y, (Often,))\n"),
         ("x = 1 if isinstance(y, Rare) else 2\n", "x = 2\n"),
         ("x = y and not isinstance(y, Rare)\n", "x = y\n"),
@@ -128,3 +129,186 @@ def test_examples_that_run_it_go_and_the_rest_of_the_docstring_stays() -> None:
 def test_definitions_that_went_are_told() -> None:
     code = "from shop.rare import Rare\nclass A(Rare):\n    def f(self): ...\n\ndef g(x: Rare): return 1\n"
     assert cutting(code).definitions == {"A", "g"}
+
+
+def test_a_name_that_is_always_the_same_truth_is_that_truth() -> None:
+    code = """
+    def f(config):
+        forecasts = config.problem == "forecasting"
+        often = not forecasts
+        if forecasts:
+            return 1
+        return [config] if often else 2
+    """
+    assert cutting(code).code.strip() == "def f(config):\n    return [config]"
+
+
+def test_a_branch_that_was_never_taken_does_not_take_its_test_along() -> None:
+    code = """
+    from shop.rare import rare
+
+    def test_a(config):
+        if config.problem == "forecasting":
+            assert rare(config)
+        assert config
+    """
+    assert "assert config" in cutting(code, test=True).code
+    assert "rare" not in cutting(code, test=True).code
+
+
+def test_a_test_that_composes_something_else_without_an_override_goes() -> None:
+    code = """
+    def test_a():
+        assert compose(["experiment=seldom", "compress=quick"])
+
+    @mark("typed", one(["experiment=seldom", "a=1"]))
+    def test_b(typed):
+        assert typed
+    """
+    left_over = cutting(code, test=True, options={"seldom"}).code
+    assert "test_a" not in left_over
+    assert 'one(["a=1"])' in left_over
+
+
+def test_an_override_of_a_group_that_is_gone_is_left_out_and_nothing_else() -> None:
+    code = """
+    RUN = ("experiment=often", "rare=none")
+
+    def test_a(config):
+        assert compose(["rare=none"]) == compose([*RUN, "rare=none"])
+    """
+    left_over = cutting(code, test=True, options={"rare"}).code
+    assert 'RUN = ("experiment=often",)' in left_over
+    assert "compose([]) == compose([*RUN])" in left_over
+
+
+def test_what_a_test_says_of_a_file_that_is_gone_goes_and_texts_around_it_with_it() -> None:
+    code = """
+    PAGES = {"docs/rare.md": 1, "docs/often.md": ["tests/a.py", "tests/rare.py"]}
+
+    def test_a():
+        assert read("docs/rare.md")
+
+    def test_b():
+        assert read("see " "rare.md")
+    """
+    left_over = cutting(code, test=True, paths={"docs/rare.md", "rare.md", "tests/rare.py"}).code
+    assert 'PAGES = {"docs/often.md": ["tests/a.py"]}' in left_over
+    assert "def test" not in left_over
+    assert "docs/rare.md" in cutting(code, paths={"docs/rare.md"}).code, "elsewhere a text is a text"
+
+
+def test_a_docstring_says_nothing_of_fields_and_parameters_that_are_gone() -> None:
+    code = '''
+    from shop.rare import Rare
+
+    class C:
+        """One.
+
+        Attributes:
+            a: is gone,
+                with its second line.
+            b: stays.
+        """
+
+        a: Rare
+        b: int
+
+
+    def f(x: int, y: int) -> int:
+        """Two.
+
+        Args:
+            y: goes.
+
+        Returns:
+            A number.
+        """
+        return x
+    '''
+    left_over = cutting(code, parameters={"shop.till.f": {"y": 1}}).code
+    assert "is gone" not in left_over
+    assert "second line" not in left_over
+    assert "b: stays." in left_over
+    assert "Args" not in left_over
+    assert "Returns:" in left_over
+
+
+def test_what_a_parameter_is_by_its_annotation_need_not_be_asked() -> None:
+    code = """
+    from shop.often import Often
+    from shop.rare import Rare
+
+    def f(x: Often | Rare) -> int:
+        if isinstance(x, Often):
+            return 1
+        return 2
+    """
+    assert "def f(x: Often) -> int:\n    return 1\n" in cutting(code).code
+
+
+def test_of_names_that_are_assigned_side_by_side_those_stay_that_have_a_value() -> None:
+    assert left("A, B, C = 1, Rare, 3\nprint(B)\n") == "A, C = 1, 3\n"
+    assert left("A, B = 1, Rare\n") == "A = 1\n"
+    assert left("A, B = rare(), Rare\n") == ""
+
+
+def test_a_call_loses_an_argument_by_its_place_only_once() -> None:
+    code, lost = "def f(a, c): ...\n\nf(1, 2)\n", {"shop.till.f": {"b": 1}}
+    assert "f(1)\n" in cutting(code, parameters=lost).code
+    assert cutting(code, parameters=lost, settled={("shop.till.f", "b")}).code == code
+
+
+def test_a_test_that_would_assert_what_is_never_so_goes() -> None:
+    code = """
+    def test_a(config):
+        assert config.problem == "forecasting"
+
+    def test_b(config):
+        assert config.problem != "forecasting"
+        assert config
+
+    def helper(name):
+        whole = name == "seldom"
+        return 1 if whole else 2
+    """
+    left_over = cutting(code, test=True, options={"seldom"}).code
+    assert "test_a" not in left_over
+    assert "def test_b(config):\n    assert config\n" in left_over
+    assert "def helper(name):\n    return 2\n" in left_over
+
+
+def test_a_module_of_the_same_name_does_not_take_a_variable_along() -> None:
+    code = "import shop\n\ndef f(rare):\n    return rare.casefold()\n"
+    assert cutting(code).code == code
+    assert cutting("import shop.rare\n\nx = shop.rare.y\ny = 1\n").code.strip() == "y = 1"
+
+
+def test_a_test_that_makes_something_of_a_kind_that_is_gone_goes() -> None:
+    code = 'def test_a():\n    assert made("series", 1)\n\n\ndef test_b():\n    assert made["image"]\n'
+    code += '\n\ndef test_c():\n    assert made["series"]\n'
+    left_over = cutting(code, test=True, makers=frozenset({"made"})).code
+    assert "test_a" not in left_over
+    assert "test_b" in left_over
+    assert "test_c" not in left_over
+
+
+def test_a_test_that_names_a_word_that_is_gone_goes_and_one_that_lost_a_name_does_not() -> None:
+    code = """
+    from shop.rare import rare
+
+    def test_a():
+        assert tell(1, model="seldom")
+
+    def helper():
+        x = rare()
+        return make(1)
+
+    def needing():
+        x = rare()
+        return make(1, more=x)
+    """
+    left_over = cutting(code, test=True, options={"seldom"}).code
+    assert "test_a" not in left_over
+    assert "def helper():\n    return make(1)" in left_over
+    assert "needing" not in left_over

@@ -53,7 +53,8 @@ def _definitions(features: Features) -> Iterator[tuple[str, str]]:
     for feature in features.features.values():
         for said in feature.names:
             module, _, name = said.partition(":")
-            yield f"src/{module.replace('.', '/')}.py", name
+            home = "src" if module.startswith("lightloop") else "tests"
+            yield f"{home}/{module.replace('.', '/')}.py", name
 
 
 def test_every_name_is_defined(features: Features, texts: dict[str, str]) -> None:
@@ -79,14 +80,16 @@ def test_every_line_and_option_is_there(features: Features, paths: list[str]) ->
 
 
 def test_features_are_known_and_go_with_what_they_need(features: Features) -> None:
-    assert features.without(["serving"]) == ("serving", "monitoring")
+    assert features.without(["serving"]) == ("github", "score", "serving", "monitoring")
     assert features.without([]) == ()
+    assert "sequences" not in features.without(["text"])
+    assert features.without(["text", "series"]) == ("text", "series", "sequences")
     with pytest.raises(UsageError, match=r"'gitub' is no feature: did you mean 'github'\?"):
         features.without(["gitub"])
     with pytest.raises(UsageError, match="nothing would be left to learn from"):
         features.without(["image", "tabular", "text", "series"])
     for feature in features.features.values():
-        assert set(feature.needs) <= set(features.features), feature.name
+        assert {*feature.needs, *feature.only_for} <= set(features.features), feature.name
 
 
 def test_every_declared_package_is_used(features: Features, texts: dict[str, str]) -> None:
@@ -108,3 +111,25 @@ def test_the_lock_holds_what_is_declared_and_what_that_needs() -> None:
     same, gone = prune(lock, set(declared(project)), "lightloop")
     assert gone == ()
     assert pinned(same) == pinned(lock)
+
+
+def test_every_text_that_is_said_otherwise_is_there(features: Features, paths: list[str]) -> None:
+    kinds = {".py", ".md", ".yaml", ".yml", ".toml", ""}
+    read = [path for path in paths if Path(path).suffix in kinds and Path(path).name != "features.toml"]
+    said = [(REPOSITORY / path).read_text(encoding="utf-8") for path in read]
+    # What another feature has put there stands in features.toml.
+    others = {text for feature in features.features.values() for text in feature.instead.values()}
+    lost = [
+        f"{name}: {text}"
+        for name, feature in features.features.items()
+        for text in feature.instead
+        if not any(text in one for one in said) and not any(text in one for one in others)
+    ]
+    assert lost == []
+
+
+def test_the_page_names_what_is_offered(features: Features) -> None:
+    page = (REPOSITORY / "docs/make-it-yours.md").read_text(encoding="utf-8")
+    table = page.partition("| feature | what the project lacks |")[2].partition("\n\n")[0]
+    told = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert told == list(features.offered)

@@ -1,21 +1,22 @@
 """The template without this or that: nothing that is left speaks of what is gone, and what is left stands by itself."""
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from lean_trees import REPOSITORY, copied, faults, texts_of
+from lean_trees import copied, faults, texts_of
+from made_projects import NAME, made_project, run
 
+from lightloop.template.making.answers import make_answers
+from lightloop.template.making.render import render
 from lightloop.template.slim import Report, read_features, slim
-from lightloop.template.slim.lock import pinned
+from lightloop.template.slim.lock import canonical, pinned
 from lightloop.template.slim.packages import declared
 
 # Features that bring no package that others do not need as well.
-NO_PACKAGE = {"adoption", "creation", "generation", "monitoring", "series", "tabular"}
-COMBINATIONS = ["github", "wandb", "serving", "image", "text,series", "image,text,series,generation"]
+NO_PACKAGE = {"adoption", "creation", "generation", "score", "series", "tabular"}
+OFFERED = read_features().offered
 PROGRAMS = Path(sys.executable).parent
 
 
@@ -56,32 +57,58 @@ def test_a_small_tree_loses_a_feature_and_what_only_it_used(tmp_path: Path) -> N
     assert declared(left["pyproject.toml"]) == ["rich"]
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("left_out", [name for name in read_features().features if name != "image"])
-def test_each_feature_can_go_and_takes_its_packages_along(left_out: str, tmp_path: Path) -> None:
-    root = copied(tmp_path / "project")
-    before = pinned((root / "requirements.lock").read_text(encoding="utf-8"))
-    done = slim(root, [left_out])
-    assert done.unsolved == ()
+def without(target: Path, *left_out: str) -> Path:
+    """The template as `init` makes a project of it, under its own name, without features."""
+    answers = {"name": "Lightloop", "author": "Acme", "leave_out": left_out}
+    render(copied(target), make_answers(answers), "0.6.0")
+    return target
+
+
+def locked(root: Path) -> set[str]:
+    return set(pinned((root / "requirements.lock").read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that lacks nothing but what makes projects."""
+    root = copied(tmp_path_factory.mktemp("whole") / "project")
+    assert slim(root, ["making"]).unsolved == ()
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("left_out", OFFERED)
+def test_each_feature_can_go_and_takes_its_packages_along(left_out: str, whole: Path, tmp_path: Path) -> None:
+    root = without(tmp_path / "project", left_out)
     assert list(faults(root)) == []
-    after = pinned((root / "requirements.lock").read_text(encoding="utf-8"))
-    assert set(after) <= set(before)
-    assert (len(after) < len(before)) == (left_out not in NO_PACKAGE)
+    gone = locked(whole) - locked(root)
+    assert locked(root) <= locked(whole)
+    assert bool(gone) == (left_out not in NO_PACKAGE), gone
+    # Others may still need one that the project itself no longer asks for.
+    asked = set(declared((root / "pyproject.toml").read_text(encoding="utf-8")))
+    own = {canonical(name) for name in read_features().features[left_out].packages}
+    assert own & asked <= tools_of_others(left_out)
     for words in (("check", "."), ("format", "--check", ".")):
         said = subprocess.run([PROGRAMS / "ruff", *words], cwd=root, capture_output=True, text=True, check=False)
         assert said.returncode == 0, said.stdout
 
 
+def tools_of_others(left_out: str) -> set[str]:
+    """Packages of other features, and what everybody uses."""
+    features = read_features()
+    others = [one for name, one in features.features.items() if name != left_out]
+    return {*features.tools, *(package for one in others for package in one.packages)}
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("left_out", COMBINATIONS)
-def test_a_lean_tree_passes_its_own_check_and_runs(left_out: str, tmp_path: Path) -> None:
-    root = copied(tmp_path / "project")
-    slim(root, left_out.split(","))
-    shutil.copytree(REPOSITORY / "data", root / "data")
-    environment = os.environ | {"PATH": f"{PROGRAMS}:{os.environ['PATH']}", "PYTHONPATH": str(root / "src")}
-    for command in ("git init -q", "git add -A", "git commit -qm start", "mypy", "pytest -p no:cacheprovider",
-                    "lightloop run experiment=loans-fast"):  # fmt: skip
-        done = subprocess.run(command.split(), cwd=root, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode in (0, 3 if "run" in command else 0), (
-            f"{command}: {done.stdout[-3000:]}{done.stderr[-2000:]}"
-        )
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("left_out", [*OFFERED, ",".join(OFFERED)])
+def test_a_project_without_passes_its_own_checks_and_tests_and_runs(left_out: str, tmp_path: Path) -> None:
+    """Under another name, from a clone, with an environment in which the template is not installed."""
+    answers = {"name": NAME.title, "author": "Acme", "leave_out": left_out.split(",")}
+    project = made_project(tmp_path, answers)
+    run(project, "ruff", "check", ".")
+    run(project, "mypy")
+    run(project, "lint-imports")
+    run(project, "pytest", "-p", "no:cacheprovider")
+    assert "gate" in run(project, NAME.command, "run", "experiment=loans-fast", codes=(0, 3))

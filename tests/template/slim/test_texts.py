@@ -96,5 +96,22 @@ def test_a_page_loses_the_smallest_part_that_stands_by_itself() -> None:
         "```sh\nrun it\nrun other\n```\n\n## Of it\n\n- it alone\n\n## Rest\n\nStays.\n"
     )
     assert cut_page(page, [re.compile(r"\bit\b")]) == (
-        "# Loop\n\n| a | b |\n|---|---|\n| y | z |\n\n```sh\nrun other\n```\n\n## Rest\n\nStays.\n"
+        "# Loop\n\nOne.\nStill the same.\n\n| a | b |\n|---|---|\n| y | z |\n\n"
+        "```sh\nrun other\n```\n\n## Rest\n\nStays.\n"
     )
+
+
+def test_of_a_paragraph_only_sentences_go_and_brackets() -> None:
+    page = (
+        "# A\n\nOne stays. Two has it.\nThree (see it) stays, too.\n\n- one (of it). Two of it.\n- it is one. More.\n"
+    )
+    assert cut_page(page, [re.compile(r"\bit\b")]) == "# A\n\nOne stays.\nThree stays, too.\n\n- one.\n"
+
+
+def test_a_section_whose_title_speaks_of_it_goes_and_lines_of_a_listing_one_by_one() -> None:
+    page = "# A\n\n## About it\n\nAll of this.\n\n### More\n\nThat too.\n\n## B\n\n    one/  stays\n    it/   goes\n"
+    assert cut_page(page, [re.compile(r"\bit\b")]) == "# A\n\n## B\n\n    one/  stays\n"
+
+
+def test_python_has_marks_of_its_own() -> None:
+    assert cut_marked("a = 1\n# of feature: wandb\nb = 2\n# end\n", {"wandb"}) == "a = 1\n"

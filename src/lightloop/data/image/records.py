@@ -142,3 +142,9 @@ def decode_images(encoded: Sequence[bytes | None], size: tuple[int, int], channe
         for _ in pool.map(decode, range(len(encoded)), chunksize=256):
             pass
     return pixels
+
+
+def picture(pixels_CHW: NDArray[np.uint8]) -> Image.Image:
+    """Pixels (1 or 3, H, W) as a picture."""
+    one = len(pixels_CHW) == 1
+    return Image.fromarray(pixels_CHW[0] if one else np.ascontiguousarray(np.moveaxis(pixels_CHW, 0, -1)))

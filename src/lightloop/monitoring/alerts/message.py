@@ -84,12 +84,14 @@ def message_of(monitoring: Monitoring, link: str) -> Message:
 
 
 def page_link(configured: str | None, page: Path) -> str:
-    """Where readers find the page: the configured address, the run on GitHub, or the file's name."""
+    """Where readers find the page: the configured address; else the run on GitHub, or the file's name."""
     if configured:
         return configured
+    # of feature: github
     server, repository, run = (os.environ.get(f"GITHUB_{one}") for one in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
     if repository and run:
         return f"{server or 'https://github.com'}/{repository}/actions/runs/{run}"
+    # end
     return f"{page.parent.name}/{page.name}"
 
 

@@ -128,8 +128,12 @@ class Supervisor:
         """
         self._stopping, self._hand_over = True, hand_over
 
-    def reload(self, served: Served) -> None:
+    def reload(self, served: Served, *, watch: bool = True) -> None:
         """Have all workers load another bundle and then answer with it; see `health` for what came of it.
+
+        Args:
+            served: the other one.
+            watch: whether it is held against what it replaces, and gives way where it does worse.
 
         Raises:
             UsageError: another change is under way.
@@ -138,7 +142,7 @@ class Supervisor:
         before = self.pointer.current
         replaced = Replaced(served=before, tally=self._total(before.digest).as_json())
         self._begin("reload", served.title, self.pointer.model_copy(update={"current": served, "candidate": None}))
-        self._replaced = replaced
+        self._replaced = replaced if watch else None
 
     def try_out(self, tried: Tried) -> None:
         """Have all workers load a candidate, and judge it by what it does.
@@ -315,7 +319,7 @@ class Supervisor:
                 self._point(self.pointer.model_copy(update={"public": True}))
                 self._watch()
             case "reload":
-                self.reload(Served.model_validate(command["served"]))
+                self.reload(Served.model_validate(command["served"]), watch=bool(command.get("watch", True)))
             case "try":
                 self.try_out(Tried.model_validate(command["tried"]))
             case "withdraw":

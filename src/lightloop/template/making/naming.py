@@ -10,10 +10,13 @@ WORD = re.compile(r"lightloop|Lightloop|LIGHTLOOP")
 UNTOUCHED = ("storage", "data", ".git", ".venv")
 # Where the word is a package although nothing stands around it that only a package can have around it.
 _PACKAGE_BEFORE = re.compile(
-    r"""(?:\bsrc/|/app/|\bfrom\ |\bimport\ [\w,\ ]*|-m\ |-m",\ "|"src"\ /\ "|packages\ =\ \["|modules\ =\ \[")$""",
+    r"""(?:\bsrc/|/app/|\bfrom\ |\bimport\ [\w,\ ]*|-m\ |-m",\s+"|"src"\ /\ "|packages\ =\ \["|modules\ =\ \[")$""",
     re.VERBOSE,
 )
 _PACKAGE_AFTER = re.compile(r"\(|\\\.|\[\\w|\.(?!(?:git|json|log|md|toml|txt|ya?ml)\b)[A-Za-z_*{]")
+# An argument of a call, and what the names of modules begin with.
+_CALLED = re.compile(r"\w\($")
+_PREFIX = re.compile(r"\.['\"]")
 _ASSIGNED = re.compile(r"(?:^|\n)[ \t]*$")
 _HYPHEN = "-"
 
@@ -101,6 +104,8 @@ def _joins(character: str) -> bool:
 
 def _is_package(before: str, after: str) -> bool:
     if _PACKAGE_BEFORE.search(before) or _PACKAGE_AFTER.match(after):
+        return True
+    if (after.startswith(")") and _CALLED.search(before)) or (before[-1:] in "'\"" and _PREFIX.match(after)):
         return True
     return after.startswith((" = [", " = {", " = (")) and bool(_ASSIGNED.search(before))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from lightloop.errors import LightloopError, UsageError
-from lightloop.template.making.answers import Answers
+from lightloop.template.making.answers import EMBEDDED, Answers
 from lightloop.template.making.demos import drop_experiments
 from lightloop.template.making.licences import spdx, write_licence
 from lightloop.template.making.naming import Name, rename_tree, text_of, tree_files, write_same_mode
@@ -35,6 +35,7 @@ OWN: Final = (
     "tests/template/minimal",
     "tests/template/slim",
     "tests/lean_trees.py",
+    "tests/made_projects.py",
     "tests/template_world.py",
     "benchmarks/variants.py",
 )
@@ -44,6 +45,7 @@ _OWN_LINES = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 FEATURES: Final = "src/lightloop/template/features.toml"
+MAKING: Final = "making"
 # What leads to its pages: lines of lists, and links in a sentence.
 _PAGES = r"\((?:[^)\s]*/)?(?:make-it-yours|changes|CHANGELOG)\.md(?:#[^)]*)?\)"
 _LISTED = re.compile(rf"^- \[[^\]]+\]{_PAGES}[^\n]*\n", re.MULTILINE)
@@ -81,17 +83,25 @@ def render(root: Path, answers: Answers, version: str) -> None:
     if answers.minimal:
         _render_small(root, answers)
         return
-    if answers.leave_out and (root / FEATURES).exists():
+    can_be_slim = (root / FEATURES).exists()
+    _drop_own(root)
+    if answers.leave_out and can_be_slim:
         from lightloop.template.slim import slim
 
-        slim(root, answers.leave_out)
+        # What makes projects is used by nobody then, nor are its packages.
+        done = slim(root, (*answers.leave_out, MAKING))
+        if done.unsolved:
+            raise LightloopError(
+                f"leaving out {', '.join(answers.leave_out)} broke {done.unsolved[0]}: a fault of the template, please "
+                "report it"
+            )
     drop_experiments(root, answers.experiments)
-    _drop_own(root)
     _sign(root, answers)
     _set_project(root, answers)
     _set_tracking(root, answers)
     _set_target(root, answers)
     _make_handbook(root)
+    _set_remote(root, answers)
     rename_tree(root, answers.spelled)
     write_licence(root, answers)
     write_readme(root, answers, version)
@@ -210,6 +220,16 @@ def _make_handbook(root: Path) -> None:
             changed = changed.replace('    "README.md": [', f'    "{HANDBOOK}": [')
             if changed != text:
                 write_same_mode(path, changed)
+
+
+def _set_remote(root: Path, answers: Answers) -> None:
+    """Where the handbook says that the data's objects lie: `storage/` goes where they lie elsewhere."""
+    path = root / HANDBOOK
+    if answers.remote == EMBEDDED or not path.exists():
+        return
+    text = re.sub(r"(?m)^ +storage/ .*\n", "", path.read_text(encoding="utf-8"))
+    said = f"the data's objects lie in `{answers.remote}` ([docs/remote.md](docs/remote.md))."
+    path.write_text(re.sub(r"the data's objects lie in `storage/`.*", lambda _: said, text), encoding="utf-8")
 
 
 def _tidy(root: Path) -> None:

@@ -1,7 +1,7 @@
-"""Examples in docstrings that run what is gone."""
+"""What docstrings say of what is gone: examples that run it, entries of fields and parameters."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 SECTION = re.compile(r"^([ \t]*)Examples?:[ \t]*\n", re.M)
 IMPORT = re.compile(r"^\s*(?:>>>|\.\.\.) from (\S+) import (.+)$", re.M)
@@ -34,3 +34,21 @@ def without_stale(docstring: str, gone: Callable[[str], bool], found: Callable[[
     quotes = docstring[-3:]
     before = docstring[: section.start()].rstrip()
     return f"{before}{quotes}" if "\n" not in before else f"{before}\n{section[1]}{quotes}"
+
+
+def without_entries(docstring: str, names: Collection[str]) -> str:
+    r"""A docstring without what it says of these fields or parameters.
+
+    Examples:
+        >>> without_entries("Short.\n\n    Args:\n        a: one,\n            long.\n        b: two.\n    ", {"a"})
+        'Short.\n\n    Args:\n        b: two.\n    '
+        >>> without_entries("Short.\n\n    Args:\n        a: one.\n\n    Returns:\n        b.\n    ", {"a"})
+        'Short.\n\n    Returns:\n        b.\n    '
+    """
+    for name in names:
+        docstring = re.sub(rf"^([ \t]+){re.escape(name)}: .*\n(?:\1[ \t]+\S.*\n)*", "", docstring, flags=re.M)
+    if names:
+        docstring = re.sub(
+            r"^[ \t]*(?:Args|Attributes):[ \t]*\n(?:[ \t]*\n|(?=[ \t]*\"{3}|[ \t]*$))", "", docstring, flags=re.M
+        )
+    return docstring

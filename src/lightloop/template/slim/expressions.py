@@ -1,29 +1,27 @@
 """Which expressions can be without what is gone."""
 
-import re
-from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import libcst as cst
 
 from lightloop.template.slim.gone import (
     FALSE,
-    GONE,
     TRUE,
     Gone,
     Scope,
     dotted,
+    from_nothing,
     is_false,
     is_gone,
     is_true,
     last,
     text_of,
+    tidy,
 )
+from lightloop.template.slim.values import NOTHING, Values
 
-NOTHING = cst.Name(GONE)
 
-
-class Expressions(cst.CSTTransformer):
+class Expressions(Values):
     """Judges expressions from the leaves up."""
 
     def __init__(self, gone: Gone, *, module: str, package: str, test: bool) -> None:
@@ -37,8 +35,13 @@ class Expressions(cst.CSTTransformer):
         # Tuples that are entries of something else are records: they are gone as a whole.
         self.records: set[int] = set()
         self.subjects: list[str] = []
+        # Of each text of several strings around this place, whether one of them is gone.
+        self.joined: list[bool] = []
+        self.decorating = False
         # Modules by the names under which the file imports them.
         self.aliases: dict[str, str] = {}
+        # First names of modules that it imports whole.
+        self.roots: set[str] = set()
 
     # Names
 
@@ -51,14 +54,25 @@ class Expressions(cst.CSTTransformer):
         return False
 
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:  # noqa: N802
-        return NOTHING if self.is_gone_name(updated_node.value) else updated_node
+        if self.is_gone_name(updated_node.value):
+            # What helps tests can be without a name, but not where it needs it.
+            self.scopes[-1].touched |= updated_node.value in self.scopes[-1].gone
+            return NOTHING
+        truth = self._truth(updated_node.value)
+        return cst.Name(truth) if truth else updated_node
+
+    def _truth(self, name: str) -> str | None:
+        """What a name of a function is by now, where that is always the same truth."""
+        scope = next((one for one in reversed(self.scopes) if name in one.truths or name in one.bound), None)
+        return scope.truths.get(name) if scope else None
 
     def visit_Attribute(self, node: cst.Attribute) -> bool:  # noqa: N802
         return False
 
     def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.BaseExpression:  # noqa: N802
         whole = dotted(updated_node)
-        if whole and any(f"{whole}.".startswith(f"{module}.") for module in self.gone.modules):
+        imported = whole.partition(".")[0] in self.roots
+        if imported and any(f"{whole}.".startswith(f"{module}.") for module in self.gone.modules):
             return NOTHING
         if isinstance(updated_node.value, cst.Name):
             module = self.aliases.get(updated_node.value.value, "")
@@ -75,7 +89,21 @@ class Expressions(cst.CSTTransformer):
         return False
 
     def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:  # noqa: N802
-        return updated_node.with_changes(value=updated_node.value.visit(self))
+        before, after = updated_node.value, updated_node.value.visit(self)
+        if self.test and not self.decorating and isinstance(before, cst.List) and isinstance(after, cst.List):
+            # A config without one of its overrides is another one: the call can't be without it. One of a group that
+            # is gone, `tracking=none`, said nothing else.
+            said = [(text_of(one.value) or "").partition("=")[2] for one in before.elements]
+            if any(self.speaks_of_gone(one) for one in said):
+                after = NOTHING
+        return updated_node.with_changes(value=after)
+
+    def visit_Decorator(self, node: cst.Decorator) -> None:  # noqa: N802
+        self.decorating = True
+
+    def leave_Decorator(self, original_node: cst.Decorator, updated_node: cst.Decorator) -> cst.Decorator:  # noqa: N802
+        self.decorating = False
+        return updated_node
 
     def visit_Param(self, node: cst.Param) -> bool:  # noqa: N802
         return False
@@ -85,16 +113,22 @@ class Expressions(cst.CSTTransformer):
 
     # Words
 
-    def speaks_of_gone(self, text: str) -> bool:
-        """Whether a text names something that configs no longer have."""
-        return any(
-            re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) for word in self.gone.options if word in text
-        )
-
     def leave_SimpleString(  # noqa: N802
         self, original_node: cst.SimpleString, updated_node: cst.SimpleString
     ) -> cst.BaseExpression:
-        return NOTHING if self.test and self.speaks_of_gone(updated_node.value) else updated_node
+        if self.test and (self.speaks_of_gone(updated_node.value) or text_of(updated_node) in self.gone.paths):
+            return self._without(updated_node)
+        return updated_node
+
+    def _without(self, node: cst.BaseExpression) -> cst.BaseExpression:
+        """Nothing, instead of a text; of texts that stand side by side the whole is gone."""
+        if not self.joined:
+            return NOTHING
+        self.joined[-1] = True
+        return node
+
+    def visit_ConcatenatedString(self, node: cst.ConcatenatedString) -> None:  # noqa: N802
+        self.joined.append(False)
 
     def leave_FormattedStringText(  # noqa: N802
         self, original_node: cst.FormattedStringText, updated_node: cst.FormattedStringText
@@ -107,13 +141,16 @@ class Expressions(cst.CSTTransformer):
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:  # noqa: N802
         function = last(updated_node.func)
-        if is_gone(updated_node.func):
+        if is_gone(updated_node.func) or self.of_gone_kind(function, [one.value for one in updated_node.args]):
             return NOTHING
         if function in ("isinstance", "issubclass") and len(updated_node.args) == 2:
             return self._instance(updated_node)
         arguments = self._still_taken(updated_node)
         # What is named can be left out where it has a default; what has a place only with the whole call.
-        arguments = [one for one in arguments if not (one.keyword and is_gone(one.value))]
+        named = [one for one in arguments if one.keyword and is_gone(one.value)]
+        if named and self.test and not self.decorating and self.worded(original_node):
+            return NOTHING
+        arguments = [one for one in arguments if one not in named]
         if any(is_gone(one.value) for one in arguments):
             return NOTHING
         if len(arguments) < len(updated_node.args):
@@ -127,7 +164,9 @@ class Expressions(cst.CSTTransformer):
         first = 0
         if last(node.func) == "partial" and arguments:
             lost, first = self.gone.parameters.get(self.full_name(arguments[0].value), {}), 1
-        places = {place + first for place in lost.values() if place >= 0}
+        function = self.full_name(node.func if not first else arguments[0].value)
+        settled = self.gone.settled
+        places = {place + first for name, place in lost.items() if place >= 0 and (function, name) not in settled}
         return [
             one
             for place, one in enumerate(arguments)
@@ -150,9 +189,16 @@ class Expressions(cst.CSTTransformer):
         classes = node.args[1].value
         if is_gone(classes):
             return cst.Name(FALSE)
-        if last(classes) in self.gone.alone and isinstance(classes, cst.Name | cst.Attribute):
+        one = isinstance(classes, cst.Name | cst.Attribute)
+        if one and last(classes) in (*self.gone.alone, self._class_of(node.args[0].value)):
             return cst.Name(TRUE)
         return node
+
+    def _class_of(self, node: cst.BaseExpression) -> str | None:
+        """What a parameter is by its annotation, where that is a single class."""
+        name = dotted(node)
+        scope = next((one for one in reversed(self.scopes) if name in one.kinds or name in one.bound), None)
+        return scope.kinds.get(name) if scope else None
 
     # Operators
 
@@ -191,39 +237,17 @@ class Expressions(cst.CSTTransformer):
     def leave_Comparison(self, original_node: cst.Comparison, updated_node: cst.Comparison) -> cst.BaseExpression:  # noqa: N802
         kind = last(updated_node.left)
         [first, *more] = updated_node.comparisons
-        if kind in self.gone.values and not more and is_gone(first.comparator):
+        [was, *_] = original_node.comparisons
+        texts = kind in self.gone.values or text_of(was.comparator) is not None
+        if texts and not more and is_gone(first.comparator) and not is_gone(updated_node.left):
             # Of texts none is left that it could be.
-            return cst.Name(TRUE if isinstance(first.operator, cst.NotIn) else FALSE)
+            return cst.Name(TRUE if isinstance(first.operator, cst.NotIn | cst.NotEqual) else FALSE)
         if is_gone(updated_node.left) or any(is_gone(one.comparator) for one in updated_node.comparisons):
             return NOTHING
         if kind not in self.gone.values or len(updated_node.comparisons) != 1:
             return updated_node
         [target] = updated_node.comparisons
-        return self._compared(updated_node, kind, target.operator, target.comparator)
-
-    def _compared(
-        self, node: cst.Comparison, kind: str, operator: cst.BaseCompOp, other: cst.BaseExpression
-    ) -> cst.BaseExpression:
-        gone, only = self.gone.values[kind], self.gone.only.get(kind)
-        said = text_of(other)
-        if said is not None and isinstance(operator, cst.Equal | cst.NotEqual):
-            equal = isinstance(operator, cst.Equal)
-            if said in gone:
-                return cst.Name(FALSE if equal else TRUE)
-            return cst.Name(TRUE if equal else FALSE) if said == only else node
-        if isinstance(operator, cst.In | cst.NotIn) and isinstance(other, cst.Tuple | cst.List | cst.Set):
-            inside = isinstance(operator, cst.In)
-            texts = [text_of(element.value) for element in other.elements]
-            left = [text for text in texts if text not in gone]
-            if only is not None and only in left:
-                return cst.Name(TRUE if inside else FALSE)
-            if not left:
-                return cst.Name(FALSE if inside else TRUE)
-            if len(left) == 1:
-                word = cst.Equal() if inside else cst.NotEqual()
-                comparison = cst.ComparisonTarget(operator=word, comparator=cst.SimpleString(f'"{left[0]}"'))
-                return node.with_changes(comparisons=[comparison])
-        return node
+        return self.compared(updated_node, kind, target.operator, target.comparator)
 
     def leave_IfExp(self, original_node: cst.IfExp, updated_node: cst.IfExp) -> cst.BaseExpression:  # noqa: N802
         if is_true(updated_node.test):
@@ -240,31 +264,33 @@ class Expressions(cst.CSTTransformer):
         if isinstance(node.value, cst.Tuple):
             self.records.add(id(node.value))
 
+    def visit_GeneratorExp(self, node: cst.GeneratorExp) -> None:  # noqa: N802
+        self.records |= {id(node.elt)} if isinstance(node.elt, cst.Tuple) else set()
+
     def visit_DictElement(self, node: cst.DictElement) -> None:  # noqa: N802
         self.records |= {id(one) for one in (node.key, node.value) if isinstance(one, cst.Tuple)}
 
     def leave_Tuple(self, original_node: cst.Tuple, updated_node: cst.Tuple) -> cst.BaseExpression:  # noqa: N802
         gone = [is_gone(element.value) for element in updated_node.elements]
-        if any(gone) and (id(original_node) in self.records or all(gone)):
+        record = id(original_node) in self.records
+        if any(gone) and (record or all(gone)):
+            return NOTHING
+        if record and self.case_of_gone_kind(updated_node):
             return NOTHING
         elements = [element for element in updated_node.elements if not is_gone(element.value)]
-        elements = self._still_said(elements)
+        elements = self.still_said(elements)
         if not elements and updated_node.elements:
             return NOTHING
         if len(elements) == len(updated_node.elements):
             return updated_node
         return updated_node.with_changes(elements=tidy(elements, updated_node.elements))
 
-    def _still_said(self, elements: list[cst.BaseElement]) -> list[cst.BaseElement]:
-        """The elements without values that are gone, where all of them are values of one kind."""
-        texts = [text_of(element.value) for element in elements]
-        for kind, known in self.gone.kinds.items():
-            if texts and all(text in known for text in texts):
-                gone = self.gone.values[kind]
-                return [element for element, text in zip(elements, texts, strict=True) if text not in gone]
-        return elements
-
     def leave_List(self, original_node: cst.List, updated_node: cst.List) -> cst.BaseExpression:  # noqa: N802
+        said = [(text_of(one.value) or "").partition("=")[2] for one in original_node.elements]
+        if self.test and all(said) and not any(map(self.speaks_of_gone, said)):
+            # Overrides of groups that are gone: without them it is a list of none.
+            elements = [one for one in updated_node.elements if not is_gone(one.value)]
+            return updated_node.with_changes(elements=tidy(elements, updated_node.elements))
         return self._container(updated_node)
 
     def leave_Set(self, original_node: cst.Set, updated_node: cst.Set) -> cst.BaseExpression:  # noqa: N802
@@ -273,7 +299,7 @@ class Expressions(cst.CSTTransformer):
     def _container(self, node: cst.List | cst.Set) -> cst.BaseExpression:
         elements = [element for element in node.elements if not is_gone(element.value)]
         if isinstance(node, cst.Set):
-            elements = self._still_said(elements)
+            elements = self.still_said(elements)
         if len(elements) == len(node.elements):
             return node
         return node.with_changes(elements=tidy(elements, node.elements)) if elements else NOTHING
@@ -301,21 +327,12 @@ class Expressions(cst.CSTTransformer):
     def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:  # noqa: N802
         if is_gone(updated_node.value):
             return NOTHING
-        gone = [isinstance(one.slice, cst.Index) and is_gone(one.slice.value) for one in updated_node.slice]
+        places = [one.slice.value for one in updated_node.slice if isinstance(one.slice, cst.Index)]
+        if self.of_gone_kind(last(updated_node.value), places):
+            return NOTHING
         if last(updated_node.value) == "Literal":
-            return self._literal(updated_node)
-        return NOTHING if any(gone) else updated_node
-
-    def _literal(self, node: cst.Subscript) -> cst.BaseExpression:
-        texts = [text_of(one.slice.value) if isinstance(one.slice, cst.Index) else None for one in node.slice]
-        for kind, known in self.gone.kinds.items():
-            if len(texts) > 1 and all(text in known for text in texts):
-                kept = [one for one, text in zip(node.slice, texts, strict=True) if text not in self.gone.values[kind]]
-                if not kept:
-                    return NOTHING
-                kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-                return node.with_changes(slice=kept)
-        return node
+            return self.literal(updated_node)
+        return NOTHING if any(map(is_gone, places)) else updated_node
 
     # What can't be without one of its parts
 
@@ -325,12 +342,12 @@ class Expressions(cst.CSTTransformer):
         gone = any(
             isinstance(part, cst.FormattedStringExpression) and is_gone(part.expression) for part in updated_node.parts
         )
-        return NOTHING if gone else updated_node
+        return self._without(updated_node) if gone else updated_node
 
     def leave_ConcatenatedString(  # noqa: N802
         self, original_node: cst.ConcatenatedString, updated_node: cst.ConcatenatedString
     ) -> cst.BaseExpression:
-        return NOTHING if is_gone(updated_node.left) or is_gone(updated_node.right) else updated_node
+        return self._without(updated_node) if self.joined.pop() else updated_node
 
     def visit_Lambda(self, node: cst.Lambda) -> None:  # noqa: N802
         self.scopes.append(Scope(bound={one.name.value for one in node.params.params}, function=True))
@@ -353,33 +370,20 @@ class Expressions(cst.CSTTransformer):
         return updated_node
 
     def leave_ListComp(self, original_node: cst.ListComp, updated_node: cst.ListComp) -> cst.BaseExpression:  # noqa: N802
-        return NOTHING if is_gone(updated_node.elt) or _from_nothing(updated_node.for_in) else updated_node
+        return NOTHING if is_gone(updated_node.elt) or from_nothing(updated_node.for_in) else updated_node
 
     def leave_SetComp(self, original_node: cst.SetComp, updated_node: cst.SetComp) -> cst.BaseExpression:  # noqa: N802
-        return NOTHING if is_gone(updated_node.elt) or _from_nothing(updated_node.for_in) else updated_node
+        return NOTHING if is_gone(updated_node.elt) or from_nothing(updated_node.for_in) else updated_node
 
     def leave_GeneratorExp(  # noqa: N802
         self, original_node: cst.GeneratorExp, updated_node: cst.GeneratorExp
     ) -> cst.BaseExpression:
-        return NOTHING if is_gone(updated_node.elt) or _from_nothing(updated_node.for_in) else updated_node
+        return NOTHING if is_gone(updated_node.elt) or from_nothing(updated_node.for_in) else updated_node
 
     def leave_DictComp(self, original_node: cst.DictComp, updated_node: cst.DictComp) -> cst.BaseExpression:  # noqa: N802
-        gone = is_gone(updated_node.key) or is_gone(updated_node.value) or _from_nothing(updated_node.for_in)
+        gone = is_gone(updated_node.key) or is_gone(updated_node.value) or from_nothing(updated_node.for_in)
         return NOTHING if gone else updated_node
 
     def lose_names(self, targets: list[cst.BaseExpression]) -> None:
         """What was bound to something that is gone is gone, where it is bound nowhere else."""
         raise NotImplementedError
-
-
-def _from_nothing(loop: cst.CompFor) -> bool:
-    if is_gone(loop.iter) or any(is_false(one.test) for one in loop.ifs):
-        return True
-    return loop.inner_for_in is not None and _from_nothing(loop.inner_for_in)
-
-
-def tidy(kept: list[Any], before: Sequence[Any]) -> list[Any]:
-    """Entries that end as all of them ended: after a last comma the formatter puts each on a line of its own."""
-    if kept and isinstance(before[-1].comma, cst.MaybeSentinel):
-        kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-    return kept

@@ -23,6 +23,7 @@ class Feature:
         about: what a project without it lacks, in one line.
         files: patterns of its files: `**` is any number of folders.
         needs: features without which it can't be.
+        only_for: features of which one must be there at least: it goes with the last of them.
         names: definitions in files of others that are its own: `module:name` or `module:Class.name`.
         attributes: names that objects have no longer: `config.serve`, of whatever is called config.
         values: what `x.modality` and the like are no longer, by the attribute's name.
@@ -39,8 +40,9 @@ class Feature:
     about: str
     files: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    only_for: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
-    values: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str | list[str]] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
     lines: dict[str, tuple[str, ...]] = field(default_factory=dict)
     instead: dict[str, str] = field(default_factory=dict)
@@ -62,10 +64,12 @@ class Features:
     Attributes:
         features: by name.
         core: patterns of the files that every project has.
+        kept: definitions, as `module:name`, that stay also where nobody uses them any more.
         one_of: groups of features of which one stays at least.
         kinds: by attribute, all values that it has.
         imports: by distribution, the names under which it is imported where they are not its own.
         tools: distributions that are used without being imported, by everyone.
+        makers: what in tests makes or holds something of the kind that is said.
         starts: what the defaults choose, by group, where the first experiment is gone; the first that is there counts.
     """
 
@@ -75,7 +79,9 @@ class Features:
     kinds: dict[str, tuple[str, ...]]
     imports: dict[str, tuple[str, ...]]
     tools: tuple[str, ...]
+    makers: tuple[str, ...] = ()
     starts: tuple[dict[str, str], ...] = ()
+    kept: tuple[str, ...] = ()
 
     def without(self, names: Iterable[str]) -> tuple[str, ...]:
         """`names` and the features that can't be without them, in the order of the file.
@@ -90,7 +96,7 @@ class Features:
                 hint = f": did you mean {near[0]!r}?" if near else "."
                 raise UsageError(f"{name!r} is no feature{hint} Features are {', '.join(self.features)}")
             gone.add(name)
-        while more := {one.name for one in self.features.values() if gone & set(one.needs)} - gone:
+        while more := {one.name for one in self.features.values() if _goes_with(one, gone)} - gone:
             gone |= more
         for group in self.one_of:
             if gone.issuperset(group):
@@ -121,8 +127,12 @@ class Features:
         found: dict[str, set[str]] = {kind: set() for kind in self.kinds}
         for name in left_out:
             for kind, value in self.features[name].values.items():
-                found[kind].add(value)
+                found[kind] |= {value} if isinstance(value, str) else set(value)
         return {kind: frozenset(values) for kind, values in found.items()}
+
+
+def _goes_with(feature: Feature, gone: set[str]) -> bool:
+    return bool(gone & set(feature.needs)) or (bool(feature.only_for) and gone.issuperset(feature.only_for))
 
 
 def read_features(path: Path = FEATURES) -> Features:
@@ -135,7 +145,9 @@ def read_features(path: Path = FEATURES) -> Features:
         kinds={kind: tuple(values) for kind, values in content["kinds"].items()},
         imports={name: tuple(said) for name, said in content["packages"]["imports"].items()},
         tools=tuple(content["packages"]["tools"]),
+        makers=tuple(content["makers"]),
         starts=tuple(content["starts"]),
+        kept=tuple(content["core"]["kept"]),
     )
 
 

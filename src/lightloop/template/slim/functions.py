@@ -1,16 +1,17 @@
 """Which functions and classes can be without what is gone, and with fewer parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, cast
 
 import libcst as cst
 
-from lightloop.template.slim.examples import without_stale
+from lightloop.template.slim.cases import Cases
+from lightloop.template.slim.examples import without_entries, without_stale
 from lightloop.template.slim.gone import Bindings, Scope, is_gone, last
-from lightloop.template.slim.statements import REMOVED, Left, Statements, emptied, is_docstring
+from lightloop.template.slim.statements import REMOVED, Left, emptied, is_docstring
 
 
-class Functions(Statements):
+class Functions(Cases):
     """Judges definitions by what is left of them."""
 
     # Functions and classes
@@ -27,14 +28,21 @@ class Functions(Statements):
                 gone=lost,
                 bound=(set(found.counts) | set(parameters)) - lost,
                 once={name for name, count in found.counts.items() if count == 1} - set(parameters),
+                kinds={one.name.value: self._kind(one) for one in _parameters(node.params)},
                 function=True,
             )
         )
+
+    def _kind(self, one: cst.Param) -> str:
+        """The name of its class, where its annotation is nothing else by now."""
+        said = one.annotation.annotation.visit(self) if one.annotation else None
+        return said.value if isinstance(said, cst.Name) else ""
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> Left:  # noqa: N802
         inner = self.scopes.pop()
         name = original_node.name.value
         parameters, needed = self._kept_parameters(original_node, inner)
+        parameter_names = [one.name.value for one in _parameters(original_node.params)]
         decorated = any(is_gone(one.decorator) for one in updated_node.decorators)
         returned = updated_node.returns is not None and is_gone(updated_node.returns.annotation)
         hollow = emptied(original_node.body, updated_node.body)
@@ -52,7 +60,9 @@ class Functions(Statements):
             return REMOVED
         if parameters is not None:
             updated_node = updated_node.with_changes(params=parameters)
-        return self.with_docstring(updated_node.with_changes(name=original_node.name))
+        return self.with_docstring(
+            updated_node.with_changes(name=original_node.name), set(parameter_names) & inner.gone
+        )
 
     def visit_Parameters(self, node: cst.Parameters) -> bool:  # noqa: N802
         return False
@@ -97,16 +107,17 @@ class Functions(Statements):
         same = before is None or (isinstance(annotation, cst.Annotation) and annotation.deep_equals(before))
         return one if same else one.with_changes(annotation=annotation)
 
-    def with_docstring(self, node: Any) -> Any:
-        """A function or class without examples that would run what is gone."""
+    def with_docstring(self, node: Any, lost: Collection[str]) -> Any:
+        """A function or class whose docstring says nothing of what it lost, and runs no example of what is gone."""
         body = node.body
         if not isinstance(body, cst.IndentedBlock) or not body.body or not is_docstring(body.body[0]):
             return node
         line: Any = body.body[0]
         said = line.body[0].value if isinstance(line.body[0], cst.Expr) else None
-        if not isinstance(said, cst.SimpleString) or ">>>" not in said.value:
+        if not isinstance(said, cst.SimpleString):
             return node
-        text = without_stale(said.value, self._gone_word, self.gone.named)
+        text = without_entries(said.value, lost)
+        text = without_stale(text, self._gone_word, self.gone.named) if ">>>" in text else text
         if text == said.value:
             return node
         first = line.with_changes(body=[cst.Expr(value=said.with_changes(value=text))])
@@ -119,7 +130,7 @@ class Functions(Statements):
         self.scopes.append(Scope(name=node.name.value))
 
     def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> Left:  # noqa: N802
-        self.scopes.pop()
+        inner = self.scopes.pop()
         name = original_node.name.value
         bases = any(is_gone(one.value) for one in updated_node.bases)
         decorated = any(is_gone(one.decorator) for one in updated_node.decorators)
@@ -128,7 +139,7 @@ class Functions(Statements):
         if self.said_gone(name) or bases or decorated or unmade or emptied(original_node.body, updated_node.body):
             self.lose(name)
             return REMOVED
-        return self.with_docstring(updated_node.with_changes(name=original_node.name))
+        return self.with_docstring(updated_node.with_changes(name=original_node.name), inner.gone)
 
 
 def _parameters(parameters: cst.Parameters) -> Iterator[cst.Param]:

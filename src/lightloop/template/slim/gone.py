@@ -1,7 +1,8 @@
 """What is no longer there, and the scopes in which a file names it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import libcst as cst
 
@@ -20,7 +21,10 @@ class Gone:
         values: by attribute, what it is no longer.
         only: by attribute, the one value that is left, where there is only one.
         alone: classes that are all that is left of a union.
+        makers: what in tests makes or holds something of the kind that is said.
         options: words of configs that name nothing any more.
+        paths: of files, and what they are called.
+        settled: functions and parameters that the file's calls no longer give by their places.
     """
 
     modules: set[str] = field(default_factory=set)
@@ -31,7 +35,10 @@ class Gone:
     kinds: dict[str, tuple[str, ...]] = field(default_factory=dict)
     only: dict[str, str] = field(default_factory=dict)
     alone: set[str] = field(default_factory=set)
+    makers: frozenset[str] = frozenset()
     options: set[str] = field(default_factory=set)
+    paths: set[str] = field(default_factory=set)
+    settled: set[tuple[str, str]] = field(default_factory=set)
 
     def module(self, name: str) -> bool:
         """Whether a module is gone, with a package that it is in."""
@@ -52,6 +59,8 @@ class Scope:
         gone: names that are bound to nothing any more.
         bound: names that it binds to something that stays, which hide those further out.
         once: names that it assigns a single time.
+        truths: names that are always true or always false by now.
+        kinds: of parameters that are of a single class.
         returns: whether it returned something that is gone.
         touched: whether it lost a statement.
         function: whether it is one.
@@ -61,6 +70,8 @@ class Scope:
     gone: set[str] = field(default_factory=set)
     bound: set[str] = field(default_factory=set)
     once: set[str] = field(default_factory=set)
+    truths: dict[str, str] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
     returns: bool = False
     touched: bool = False
     function: bool = False
@@ -163,3 +174,16 @@ def text_of(node: cst.CSTNode | None) -> str | None:
         value = node.evaluated_value
         return value if isinstance(value, str) else None
     return None
+
+
+def from_nothing(loop: cst.CompFor) -> bool:
+    if is_gone(loop.iter) or any(is_false(one.test) for one in loop.ifs):
+        return True
+    return loop.inner_for_in is not None and from_nothing(loop.inner_for_in)
+
+
+def tidy(kept: list[Any], before: Sequence[Any]) -> list[Any]:
+    """Entries that end as all of them ended: after a last comma the formatter puts each on a line of its own."""
+    if kept and isinstance(before[-1].comma, cst.MaybeSentinel):
+        kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+    return kept

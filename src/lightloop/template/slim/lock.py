@@ -78,6 +78,8 @@ def _askers(block: str) -> set[str]:
 def _without_askers(block: str, kept: Collection[str], declared: Collection[str], name: str, root: str) -> str:
     """The block without comments about who no longer asks."""
     lines = block.splitlines(keepends=True)
+    if all(asker in kept or (asker == root and name in declared) for asker in _askers(block)):
+        return block
     pins = [line for line in lines if not line.lstrip().startswith("#")]
     askers = sorted(asker for asker in _askers(block) if asker in kept or (asker == root and name in declared))
     if not any(VIA.match(line) or line.strip() == "# via" for line in lines):

@@ -1,13 +1,14 @@
 """Blocks that a syntax tree can't judge: they stand between `# feature: NAME` and `# end` in the file itself.
 
-In Markdown and HTML the words stand in a comment: `<!-- feature: NAME -->`. A block of several features, with commas,
-goes with the first of them that is left out. `# without: NAME` is a block of comments that becomes text without it.
+In Python it is `# of feature: NAME`, which the linter does not take for code, in Markdown and HTML a comment of theirs:
+`<!-- feature: NAME -->`. A block of several features, with commas, goes with the first of them that is left out.
+`# without: NAME` is a block of comments that becomes text without it.
 """
 
 import re
 from collections.abc import Collection
 
-START = re.compile(r"^\s*(?:#|<!--|//|\{#)\s*(feature|without): ([a-z, ]+?)\s*(?:-->|#\})?$")
+START = re.compile(r"^\s*(?:#|<!--|//|\{#)\s*(?:of )?(feature|without): ([a-z, ]+?)\s*(?:-->|#\})?$")
 END = re.compile(r"^\s*(?:#|<!--|//|\{#) end(?: [a-z, ]+)?\s*(?:-->|#\})?$")
 
 

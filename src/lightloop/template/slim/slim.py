@@ -2,7 +2,6 @@
 
 import ast
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from lightloop.template.slim.anew import write_anew
 from lightloop.template.slim.cutting import cut
 from lightloop.template.slim.features import Features, read_features
 from lightloop.template.slim.gone import Gone
@@ -77,6 +77,8 @@ class _Slimming:
         # What was cut already, with what it was cut of: cutting it again changes nothing.
         self.done: dict[str, tuple[str, frozenset[str]]] = {}
         self.tidied: dict[str, str] = {}
+        # Parameters that calls of a file no longer give: a second cut by their places would hit others.
+        self.settled: dict[str, set[tuple[str, str]]] = {}
 
     def run(self) -> Report:
         for path in [*self.now, *self.binary]:
@@ -95,8 +97,8 @@ class _Slimming:
                 break
         packages = cut_texts(self.now, self.before, self.features, self.left_out)
         self._write(self.before)
-        if "params.yaml" in self.now and "src/lightloop/config/compose.py" in self.now:
-            self._compose()
+        self.unsolved |= set(write_anew(self.root))
+        self.now = {path: (self.root / path).read_text(encoding="utf-8") for path in self.now}
         removed = sorted((set(self.before) | self._all_binary()) - set(self.now) - self.binary)
         changed_files = sorted(path for path, text in self.now.items() if self.before[path] != text)
         return Report(self.left_out, tuple(removed), tuple(changed_files), packages, tuple(sorted(self.unsolved)))
@@ -105,7 +107,7 @@ class _Slimming:
 
     def _named_gone(self) -> Gone:
         features, left_out = self.features, self.left_out
-        gone = Gone(values=features.gone_values(left_out), kinds=features.kinds)
+        gone = Gone(values=features.gone_values(left_out), kinds=features.kinds, makers=frozenset(features.makers))
         for kind, values in features.kinds.items():
             left = [value for value in values if value not in gone.values[kind]]
             if len(left) == 1:
@@ -126,6 +128,8 @@ class _Slimming:
     def _remove(self, path: str) -> None:
         self.now.pop(path, None)
         self.binary.discard(path)
+        # Pages are named without their folder too.
+        self.gone.paths |= {path, path.removeprefix("docs/")}
         found = source(path)
         if found is not None:
             self.gone.modules.add(found.module)
@@ -147,6 +151,8 @@ class _Slimming:
             spoken = self._spoken(one, code)
             if not spoken or self.done.get(path) == (code, spoken):
                 continue
+            self.gone.settled = self.settled.get(path, set())
+            self.settled[path] = {(name, one) for name, lost in self.gone.parameters.items() for one in lost}
             done = cut(code, self.gone, module=one.module, package=one.package, test=one.test)
             self.unsolved = {line for line in self.unsolved if not line.startswith(f"{path}:")}
             self.unsolved |= {f"{path}:{line}" for line in done.left}
@@ -179,6 +185,8 @@ class _Slimming:
         }
         found |= {value for values in gone.values.values() for value in values if f'"{value}"' in code}
         found |= {name for name in gone.alone if name in code}
+        if one.test:
+            found |= facts.strings & gone.paths
         if one.test or ">>>" in code:
             found |= {word for word in gone.options if word in code}
         return frozenset(found)
@@ -197,7 +205,7 @@ class _Slimming:
         if not written:
             return False
         self._write({path: self.before[path] for path in written}, only=written)
-        rules = "F401,F811,F841,I001,RUF059,RUF100,RET505,RET506,PIE790,SIM102"
+        rules = "F401,F541,F811,F841,I001,RUF059,RUF100,B007,RET504,RET505,RET506,PIE790,SIM102,W291,W293"
         _ruff(self.root, "check", "--quiet", "--fix", "--unsafe-fixes", "--exit-zero", "--fixable", rules, *written)
         _ruff(self.root, "format", "--quiet", *written)
         for path in written:
@@ -240,12 +248,13 @@ class _Slimming:
             dead = (before.definitions & after.defined) - after.definitions
             dead |= (before.members & after.defined) - after.members
             for module, name in dead:
-                if name not in self.gone.definitions.get(module, ()):
+                if f"{module}:{name}" not in self.features.kept and name not in self.gone.definitions.get(module, ()):
                     self.gone.definitions.setdefault(module, set()).add(name)
                     found = True
             for module in before.modules - after.modules:
                 path = sources.get(module)
-                if path and not path.endswith("__init__.py"):
+                kept = any(one.startswith(f"{module}:") for one in self.features.kept)
+                if path and not path.endswith("__init__.py") and not kept:
                     self._remove(path)
                     found = True
         for path in self._empty():
@@ -283,21 +292,6 @@ class _Slimming:
             if path.startswith(("src/", "tests/", "docs/images/")) and not path.endswith(".py")
         ]
         return [path for path in others if _named(path, self.before) and not _named(path, self.now)]
-
-    def _compose(self) -> None:
-        """Write params.yaml anew, by the lean tree's own code and defaults: the pipeline needs it to be read at all."""
-        code = (
-            "from pathlib import Path; from lightloop.project import Project; "
-            "from lightloop.config.compose import compose_config, write_params; "
-            "project = Project(Path.cwd()); write_params(project, compose_config(project))"
-        )
-        environment = os.environ | {"PYTHONPATH": str(self.root.resolve() / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=self.root, env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            self.unsolved.add(f"params.yaml: {(done.stderr.strip().splitlines() or ['it does not compose'])[-1]}")
-        self.now["params.yaml"] = (self.root / "params.yaml").read_text(encoding="utf-8")
 
     # Disk
 

@@ -1,7 +1,7 @@
 """Which statements, functions and classes can be without what is gone."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import libcst as cst
 
@@ -18,6 +18,7 @@ from lightloop.template.slim.gone import (
     last,
     names_of,
     text_of,
+    tidy,
 )
 
 REMOVED = cst.RemovalSentinel.REMOVE
@@ -32,6 +33,8 @@ class Statements(Expressions):
     def __init__(self, gone: Any, **where: Any) -> None:
         super().__init__(gone, **where)
         self.branches: set[int] = set()
+        # Of each condition further out, what its function had lost before it.
+        self.before: list[tuple[bool, bool]] = []
         # Parameters that can be nothing but None any more, with their places, by the function's full name.
         self.voids: dict[str, dict[str, int]] = {}
 
@@ -65,7 +68,8 @@ class Statements(Expressions):
                     self.lose(name)
                 elif name in self.scope.once:
                     self.scope.gone.add(name)
-        self.touch()
+        if self.scope.name.startswith("test") or not self.scope.function:
+            self.touch()
 
     # Imports
 
@@ -105,6 +109,7 @@ class Statements(Expressions):
 
     def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> Small:  # noqa: N802
         kept = [alias for alias in updated_node.names if not self.gone.module(dotted(alias.name))]
+        self.roots |= {_bound_name(alias) for alias in updated_node.names}
         for alias in updated_node.names:
             if alias not in kept and alias.asname:
                 self.scope.gone.add(_bound_name(alias))
@@ -129,9 +134,37 @@ class Statements(Expressions):
         if all(is_gone(target.target) for target in updated_node.targets) or is_gone(updated_node.value):
             self.lose_names([target.target for target in original_node.targets])
             return REMOVED
+        parts = (original_node.targets[0].target, original_node.value)
+        if all(isinstance(one, cst.Tuple) for one in parts):
+            return self._pairs(original_node, updated_node, *cast("tuple[cst.Tuple, cst.Tuple]", parts))
+        names = names_of(original_node.targets[0].target)
+        if (
+            names
+            and self.scope.once.issuperset(names)
+            and (is_true(updated_node.value) or is_false(updated_node.value))
+        ):
+            self.scope.truths |= dict.fromkeys(names, TRUE if is_true(updated_node.value) else FALSE)
+            return REMOVED
         if self._exported(original_node) and isinstance(updated_node.value, cst.List):
             return updated_node.with_changes(value=self._still_exported(updated_node.value))
         return updated_node
+
+    def _pairs(self, before: cst.Assign, node: cst.Assign, names: cst.Tuple, values: cst.Tuple) -> Small:
+        """`a, b = 1, 2` without those of which one side is gone."""
+        if len(names.elements) != len(values.elements):
+            return node
+        pairs = list(zip(names.elements, values.elements, strict=True))
+        kept = [pair for pair in pairs if not any(is_gone(cast("cst.CSTNode", one.value.visit(self))) for one in pair)]
+        if len(kept) == len(pairs):
+            return node
+        self.lose_names([pair[0].value for pair in pairs if pair not in kept])
+        if not kept:
+            return REMOVED
+        target: Any = names.with_changes(elements=tidy([name for name, _ in kept], names.elements))
+        value: Any = values.with_changes(elements=tidy([one for _, one in kept], values.elements))
+        if len(kept) == 1:
+            target, value = kept[0][0].value, kept[0][1].value
+        return before.with_changes(targets=[before.targets[0].with_changes(target=target)], value=value.visit(self))
 
     @staticmethod
     def _exported(node: cst.Assign) -> bool:
@@ -172,10 +205,10 @@ class Statements(Expressions):
         return updated_node
 
     def leave_Assert(self, original_node: cst.Assert, updated_node: cst.Assert) -> Small:  # noqa: N802
-        if is_gone(updated_node.test) or is_gone(updated_node.msg):
+        if is_false(updated_node.test) or is_gone(updated_node.msg):
             self.touch()
             return REMOVED
-        return updated_node
+        return REMOVED if is_true(updated_node.test) else updated_node
 
     def leave_Del(self, original_node: cst.Del, updated_node: cst.Del) -> Small:  # noqa: N802
         return REMOVED if is_gone(updated_node.target) else updated_node
@@ -213,16 +246,22 @@ class Statements(Expressions):
         return updated_node
 
     def visit_If(self, node: cst.If) -> None:  # noqa: N802
+        self.before.append((self.scope.touched, self.scope.returns))
         if isinstance(node.orelse, cst.If):
             self.branches.add(id(node.orelse))
 
     def leave_If(self, original_node: cst.If, updated_node: cst.If) -> Any:  # noqa: N802
         branch = id(original_node) in self.branches
+        before = self.before.pop()
         if is_true(updated_node.test):
-            self.touch()
-            return cst.Else(body=updated_node.body) if branch else _flat(updated_node, updated_node.body)
+            if original_node.orelse is not None:
+                self.touch()
+            return cst.Else(body=updated_node.body) if branch else flat(updated_node, updated_node.body)
         if is_false(updated_node.test):
-            self.touch()
+            if original_node.orelse is None:  # nothing is lost: it was never so
+                self.scope.touched, self.scope.returns = before
+            else:
+                self.touch()
             return self._otherwise(updated_node, branch=branch)
         if emptied(original_node.body, updated_node.body):
             if updated_node.orelse is None:
@@ -245,7 +284,7 @@ class Statements(Expressions):
             return REMOVED
         if isinstance(other, cst.If):
             return other if branch else other.with_changes(leading_lines=node.leading_lines)
-        return other if branch else _flat(node, other.body)
+        return other if branch else flat(node, other.body)
 
     def leave_Else(self, original_node: cst.Else, updated_node: cst.Else) -> Any:  # noqa: N802
         return REMOVED if emptied(original_node.body, updated_node.body) else updated_node
@@ -270,7 +309,7 @@ class Statements(Expressions):
             return updated_node
         self.touch()
         if not items:
-            return _flat(updated_node, updated_node.body)
+            return flat(updated_node, updated_node.body)
         items[-1] = items[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
         return updated_node.with_changes(items=items)
 
@@ -281,60 +320,8 @@ class Statements(Expressions):
         if len(handlers) == len(updated_node.handlers):
             return updated_node
         if not handlers and not updated_node.finalbody:
-            return _flat(updated_node, updated_node.body)
+            return flat(updated_node, updated_node.body)
         return updated_node.with_changes(handlers=handlers)
-
-    # Cases
-
-    def visit_Match(self, node: cst.Match) -> None:  # noqa: N802
-        self.subjects.append(cst.Module([]).code_for_node(node.subject))
-
-    def leave_Match(self, original_node: cst.Match, updated_node: cst.Match) -> Left:  # noqa: N802
-        self.subjects.pop()
-        if is_gone(updated_node.subject) or not updated_node.cases:
-            self.touch()
-            return REMOVED
-        if len(updated_node.cases) == len(original_node.cases) or len(updated_node.cases) > 1:
-            return updated_node
-        [case] = updated_node.cases
-        whatever = isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None and case.pattern.name is None
-        return _flat(updated_node, case.body) if whatever and case.guard is None else updated_node
-
-    def leave_MatchCase(self, original_node: cst.MatchCase, updated_node: cst.MatchCase) -> Any:  # noqa: N802
-        pattern = self._pattern(updated_node.pattern)
-        if pattern is None or (updated_node.guard and is_false(updated_node.guard)):
-            self.touch()
-            return REMOVED
-        if emptied(original_node.body, updated_node.body):
-            return REMOVED
-        guard = None if updated_node.guard and is_true(updated_node.guard) else updated_node.guard
-        return updated_node.with_changes(pattern=pattern, guard=guard)
-
-    def _pattern(self, pattern: Any) -> Any:  # noqa: PLR0911 - one answer a kind of pattern
-        """The pattern without what can't be; None where it can't be met."""
-        if isinstance(pattern, cst.MatchClass):
-            return None if is_gone(pattern.cls) else pattern
-        if isinstance(pattern, cst.MatchValue):
-            return None if is_gone(pattern.value) or self._gone_value(text_of(pattern.value)) else pattern
-        if isinstance(pattern, cst.MatchAs) and pattern.pattern is not None:
-            inner = self._pattern(pattern.pattern)
-            return None if inner is None else pattern.with_changes(pattern=inner)
-        if isinstance(pattern, cst.MatchTuple | cst.MatchList):
-            return (
-                None if any(self._pattern(getattr(one, "value", None)) is None for one in pattern.patterns) else pattern
-            )
-        if isinstance(pattern, cst.MatchOr):
-            kept = [one for one in pattern.patterns if self._pattern(one.pattern) is not None]
-            if len(kept) < len(pattern.patterns):
-                if len(kept) <= 1:
-                    return kept[0].pattern if kept else None
-                kept[-1] = kept[-1].with_changes(separator=cst.MaybeSentinel.DEFAULT)
-                return pattern.with_changes(patterns=kept)
-        return pattern if pattern is not None else ()
-
-    def _gone_value(self, said: str | None) -> bool:
-        subject = self.subjects[-1] if self.subjects else ""
-        return any(said in gone and kind in subject for kind, gone in self.gone.values.items())
 
     # What is left over
 
@@ -361,7 +348,7 @@ def _bound_name(alias: cst.ImportAlias) -> str:
     return dotted(alias.name).split(".")[0]
 
 
-def _flat(node: Any, body: cst.BaseSuite) -> Any:
+def flat(node: Any, body: cst.BaseSuite) -> Any:
     """The statements of a block, one level further out, below the comments that stood above it."""
     statements = list(body.body) if isinstance(body, cst.IndentedBlock) else []
     if not statements:

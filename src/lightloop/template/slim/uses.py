@@ -54,9 +54,11 @@ def facts_of(code: str, package: str) -> Facts:
             defines[name] = defines.get(name, frozenset()) | (used - {name})
         if not names:
             outside |= used
+        elif isinstance(node, DEFINITIONS) and any(map(_registers, node.decorator_list)):
+            outside.add(node.name)
         if isinstance(node, ast.ClassDef):
             for inner in node.body:
-                if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+                if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef) and not _called(inner):
                     members[f"{node.name}.{inner.name}"] = _asked(inner)
     asked = frozenset(
         (node.value.id, node.attr)
@@ -78,6 +80,17 @@ def facts_of(code: str, package: str) -> Facts:
         ),
         late=frozenset(_late(tree)),
     )
+
+
+def _registers(decorator: ast.expr) -> bool:
+    """Whether a decorator hands over what it stands at, as `@app.command()` does."""
+    found = decorator.func if isinstance(decorator, ast.Call) else None
+    return isinstance(found, ast.Attribute) and found.attr == "command"
+
+
+def _called(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a decorator sees to it that a method is called, as pydantic's validators do."""
+    return any(ast.unparse(one).partition("(")[0].endswith(("validator", "serializer")) for one in node.decorator_list)
 
 
 def _defined(node: ast.stmt) -> Iterator[str]:
@@ -191,8 +204,11 @@ def uses_of(files: Mapping[str, Facts], users: Mapping[str, Facts], words: Mappi
     for module, facts in files.items():
         if late and module.startswith(late):
             modules.add(module)
+            # Whoever imports it by a made-up name asks it for a class by another one.
             definitions |= {
-                (module, name) for name in facts.defines if attributes.get(name) or name == module.rpartition(".")[2]
+                (module, name)
+                for name in facts.defines
+                if attributes.get(name) or name == module.rpartition(".")[2] or name[:1].isupper()
             }
     members = set()
     defined: set[tuple[str, str]] = set()

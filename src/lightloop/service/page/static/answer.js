@@ -80,7 +80,9 @@ export function showAnswer(answer, { shown, metadata, seconds }) {
   return [...body, novelty(answer), warnings(answer), meta(answer, seconds)].flat().filter(Boolean);
 }
 
+// feature: generation
 export function showSamples(answers, { version, seconds, address }) {
   const images = answers.map((answer, place) => make("img", { src: address(answer.image), alt: `Sample ${place + 1}` }));
   return [make("p", { class: "outcome" }, `${answers.length} `, make("span", { class: "quiet" }, answers.length === 1 ? "sample" : "samples")), make("div", { class: "samples" }, images), meta({ model_version: version }, seconds)];
 }
+// end

@@ -1,6 +1,9 @@
 // What each part of a record adds to its answer, drawn on the record itself.
 
-import { course, figures } from "./chart.js";
+import { figures } from "./chart.js";
+// feature: series
+import { course } from "./chart.js";
+// end
 import { draw, make, number, percent, signed } from "./dom.js";
 import { short } from "./fields.js";
 
@@ -25,6 +28,7 @@ function leaning(parts, top) {
   ];
 }
 
+// feature: image
 function heat(parts, top, shown) {
   const places = parts.map(({ name }) => name.match(/\d+/g).map(Number));
   const [down, across] = [0, 1].map((axis) => Math.max(...places.map((place) => place[axis])));
@@ -36,13 +40,17 @@ function heat(parts, top, shown) {
   const label = `Heat map of ${down} by ${across} blocks; the strongest are ${strongest.map(({ name, value }) => `${name} (${signed(value)})`).join("; ")}`;
   return make("div", { class: "overlaid" }, make("img", { src: shown, alt: "The image that was asked about" }), draw("svg", { viewBox: `0 0 ${across} ${down}`, preserveAspectRatio: "none", role: "img", "aria-label": label }, cells));
 }
+// end
 
+// feature: text
 function words(parts, top) {
   return make("p", { class: "tokens" }, parts.flatMap(({ name, value }) => [
     make("mark", { class: value > 0 ? "for" : "against", style: { "--s": `${((Math.abs(value) / top) * 45).toFixed(0)}%` }, title: signed(value) }, name), " ",
   ]));
 }
+// end
 
+// feature: series
 function steps(parts, top, shown) {
   const weights = parts.map(({ name, value }) => {
     const [from, to = from] = name.split(" to ").map(Number);
@@ -53,6 +61,7 @@ function steps(parts, top, shown) {
   const past = [...Array(Math.max(0, reach - shown.length)).fill(null), ...shown.slice(-reach)];
   return make("div", { class: "plot" }, course({ past, weights, label: "The series; what is coloured weighed in the answer" }));
 }
+// end
 
 function sum(found) {
   const gain = found.score - found.baseline;
@@ -68,9 +77,15 @@ export function showExplanation(found, shown) {
   const top = largest(found.values);
   const record = found.noun === "columns" && shown ? (part) => ({ ...part, name: `${part.name} = ${short(shown[part.name]) || "missing"}` }) : (part) => part;
   const drawn = {
+    // feature: image
     pixels: () => [heat(parts, top, shown)],
+    // end
+    // feature: text
     tokens: () => [words(parts, top)],
+    // end
+    // feature: series
     steps: () => [steps(parts, top, shown), ...leaning(parts.map((part) => ({ ...part, name: `step ${part.name}` })), top)],
+    // end
     columns: () => leaning(parts.map(record), top),
   }[found.noun]?.() ?? leaning(parts, top);
   const speaks = found.answer ? `for ${found.answer}` : "for more";

@@ -2,8 +2,10 @@
 // Each kind of record is an object {element, record(), fill(record), shown()}; `shown` is what the answer draws upon.
 
 import { make, number, Fault } from "./dom.js";
+// feature: series
 import { course } from "./chart.js";
 import { readNumbers, readSeriesFile } from "./series.js";
+// end
 
 // Larger pictures are made smaller for sending; a phone's camera gives more than any model looks at.
 const LARGE_FILE = 4_000_000;
@@ -93,6 +95,7 @@ function tableForm(schema) {
   };
 }
 
+// feature: text
 // Texts.
 
 function textForm() {
@@ -106,6 +109,8 @@ function textForm() {
   };
 }
 
+// end
+// feature: image
 // Images.
 
 const asBase64 = (blob) => new Promise((resolve, reject) => {
@@ -172,6 +177,8 @@ function imageForm() {
   };
 }
 
+// end
+// feature: series
 // Series.
 
 function seriesForm(schema) {
@@ -217,6 +224,8 @@ function seriesForm(schema) {
   };
 }
 
+// end
+// feature: generation
 // Generation.
 
 function mulberry(seed) {
@@ -248,14 +257,23 @@ function noiseForm(schema) {
     label: () => "noise",
   };
 }
+// end
 
 export function formOf(metadata) {
   const schema = metadata.input ?? {};
+  // feature: generation
   if (metadata.problem === "generation") return noiseForm(schema);
+  // end
   switch (metadata.modality) {
+    // feature: image
     case "image": return imageForm();
+    // end
+    // feature: text
     case "text": return textForm();
+    // end
+    // feature: series
     case "series": return seriesForm(schema);
+    // end
     default: return tableForm(schema);
   }
 }

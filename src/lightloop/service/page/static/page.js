@@ -1,9 +1,13 @@
 // The page of the service: what the model takes is read from the service, so is every sentence about faults.
 
-import { showAnswer, showSamples } from "./answer.js";
+import { showAnswer } from "./answer.js";
 import { Fault, ask, key, make, number } from "./dom.js";
 import { showExplanation } from "./explanation.js";
-import { asAddress, formOf } from "./fields.js";
+import { formOf } from "./fields.js";
+// feature: generation
+import { showSamples } from "./answer.js";
+import { asAddress } from "./fields.js";
+// end
 
 const part = (id) => document.getElementById(id);
 // A table's row is long: no more examples than fit.
@@ -24,9 +28,14 @@ function about(found) {
     classification: `Says which of ${classes.length} classes a record belongs to${classes.length && classes.length <= 12 ? `: ${classes.join(", ")}` : ""}.`,
     regression: "Says a number.",
     forecasting: "Says how a series goes on.",
+    // feature: generation
     generation: "Makes new images.",
+    // end
   }[found.problem] ?? `Solves ${found.problem}.`;
-  part("kind").textContent = found.problem === "generation" ? "Generation" : `${found.problem.charAt(0).toUpperCase()}${found.problem.slice(1)} of ${KINDS[found.modality] ?? found.modality}`;
+  part("kind").textContent = `${found.problem.charAt(0).toUpperCase()}${found.problem.slice(1)} of ${KINDS[found.modality] ?? found.modality}`;
+  // feature: generation
+  if (found.problem === "generation") part("kind").textContent = "Generation";
+  // end
   part("about").textContent = `${said}${measured(found.metrics)}`;
 }
 
@@ -48,7 +57,10 @@ function offer(examples) {
     return make("button", { type: "button", class: picture ? "choice picture" : "choice", onclick: () => { form.fill(record); submit(); } }, inner);
   });
   box.replaceChildren(make("span", { class: "caption" }, "Try an example"), ...buttons);
-  box.hidden = !buttons.length || !form.record || metadata.problem === "generation";
+  box.hidden = !buttons.length;
+  // feature: generation
+  if (metadata.problem === "generation") box.hidden = true;
+  // end
 }
 
 function blame(error, where = "fault") {
@@ -71,6 +83,7 @@ function see(title) {
   if (top < 0 || bottom > innerHeight * 0.75) title.closest(".pane").scrollIntoView({ block: "start", behavior: "instant" });
 }
 
+// feature: generation
 async function sample(mine) {
   const started = performance.now();
   const found = await ask("v1/predict/many", { records: form.records() });
@@ -78,6 +91,7 @@ async function sample(mine) {
   part("answer").replaceChildren(...showSamples(found.predictions, { version: found.model_version, seconds: (performance.now() - started) / 1000, address: asAddress }));
   part("status").textContent = `${found.predictions.length} samples`;
 }
+// end
 
 async function predict(mine) {
   const record = form.record();
@@ -99,7 +113,10 @@ async function submit() {
   part("fault").replaceChildren();
   part("status").textContent = "asking …";
   try {
-    await (form.records ? sample(mine) : predict(mine));
+    // feature: generation
+    if (form.records) return void (await sample(mine));
+    // end
+    await predict(mine);
   } catch (error) {
     if (mine !== turn) return;
     clear();
@@ -148,7 +165,10 @@ async function start() {
   form = formOf(metadata);
   part("fields").replaceChildren(form.element);
   part("send").disabled = false;
-  part("send").textContent = metadata.problem === "generation" ? "Make samples" : "Predict";
+  part("send").textContent = "Predict";
+  // feature: generation
+  if (metadata.problem === "generation") part("send").textContent = "Make samples";
+  // end
   offer(metadata.examples ?? metadata.input?.examples ?? []);
 }
 
