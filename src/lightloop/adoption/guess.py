@@ -10,7 +10,7 @@ from typing import get_args
 from lightloop.adoption.columns import guess_column
 from lightloop.adoption.division import Division, divide_by
 from lightloop.adoption.folders import class_files
-from lightloop.adoption.leaks import Leak, find_leaks
+from lightloop.adoption.leaks import about_leak, find_leaks
 from lightloop.adoption.looks import pictures_of, word_lengths
 from lightloop.adoption.model import (
     FOLDERS,
@@ -246,7 +246,7 @@ class _Tables:
         names = [name for name, column in self.columns.items() if column.role == "feature"]
         for leak in find_leaks(self.values, names, self.target, classes=problem == "classification"):
             column = self.columns[leak.column]
-            self.findings.append(_about(leak, column.name))
+            self.findings.append(about_leak(leak, column.name))
             if leak.kind == "strong":
                 self.columns[leak.column] = replace(column, reason=f"{column.reason}; {leak.reason}")
                 continue
@@ -387,18 +387,6 @@ class _Tables:
         if not found:
             raise UsageError(f"there is no column {name!r} (there are {', '.join(self.columns)}): name one of them")
         return found[0]
-
-
-def _about(leak: Leak, name: str) -> Finding:
-    if leak.kind == "strong":
-        advice = (
-            "it stays a feature; leave it out if it is a coding of the target or known only afterwards, since figures "
-            "are worth nothing then"
-        )
-        return Finding("strong feature", "warning", (name,), f"{name!r} gives the target away: {leak.reason}", advice)
-    kind = {"coding": "leak", "part": "leak", "afterwards": "known only afterwards"}[leak.kind]
-    advice = "it is left out; say that it is a feature if it is known when the model is asked"
-    return Finding(kind, "critical", (name,), f"{name!r} gives the target away: {leak.reason}", advice)
 
 
 def _check_classes(classes: tuple[str, ...], where: str, rare: Mapping[str, int] | None = None) -> None:

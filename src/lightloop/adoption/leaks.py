@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from lightloop.adoption.model import Finding
 from lightloop.adoption.names import AFTERWARDS, DURATIONS, EVENTS, ends_with, says
 from lightloop.adoption.values import Values
 from lightloop.data.tabular.input import as_categories
@@ -299,3 +300,16 @@ def _correlation(first_N: NDArray[np.float64], second_N: NDArray[np.float64]) ->
     if first_N.std() == 0 or second_N.std() == 0:
         return 0.0
     return float(np.corrcoef(first_N, second_N)[0, 1])
+
+
+def about_leak(leak: Leak, name: str) -> Finding:
+    """What a person is told of a column that gives the target away, and what to do."""
+    if leak.kind == "strong":
+        advice = (
+            "it stays a feature; leave it out if it is a coding of the target or known only afterwards, since figures "
+            "are worth nothing then"
+        )
+        return Finding("strong feature", "warning", (name,), f"{name!r} gives the target away: {leak.reason}", advice)
+    kind = {"coding": "leak", "part": "leak", "afterwards": "known only afterwards"}[leak.kind]
+    advice = "it is left out; say that it is a feature if it is known when the model is asked"
+    return Finding(kind, "critical", (name,), f"{name!r} gives the target away: {leak.reason}", advice)
