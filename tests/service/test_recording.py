@@ -181,20 +181,30 @@ def test_a_canary_and_a_shadow_are_marked(releases: dict[str, Loaded], tmp_path:
                     assert row["probabilities"] != given[row["prediction_id"]]["probabilities"]
 
 
-def test_a_full_queue_leaves_out_and_counts(releases: dict[str, Loaded], tmp_path: Path) -> None:
+def test_what_the_queue_has_no_room_for_is_left_out_and_counted(releases: dict[str, Loaded], tmp_path: Path) -> None:
     before = dropped("queue")
-    records = {"records": [{"text": "a"}] * 30}
     with client_of(releases["text"], tmp_path, log={"queue": 50}) as client:
-        recorder_slow = recording.GATHER
-        try:
-            recording.GATHER = 0.5  # type: ignore[misc]
-            for _ in range(3):
-                assert client.post(MANY, json=records).status_code == 200
-        finally:
-            recording.GATHER = recorder_slow  # type: ignore[misc]
-    lost = dropped("queue") - before
-    assert lost in (30.0, 60.0)
-    assert len(log_of(tmp_path).predictions) == 90 - lost
+        for count in (60, 30):
+            assert client.post(MANY, json={"records": [{"text": "a"}] * count}).status_code == 200
+    assert dropped("queue") - before == 60
+    assert len(log_of(tmp_path).predictions) == 30
+
+
+def test_rows_are_made_before_their_time_when_the_queue_fills(
+    releases: dict[str, Loaded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "GATHER", 60.0)
+    records = {"records": [{"text": "a"}] * 30}
+
+    def taken(client: Any) -> bool:
+        before = dropped("queue")
+        assert client.post(MANY, json=records).status_code == 200
+        return dropped("queue") == before
+
+    with client_of(releases["text"], tmp_path, log={"queue": 50, "seconds": 240.0}) as client:
+        for _ in range(3):
+            eventually(lambda: taken(client), "there is room again long before a minute is over")
+    assert len(log_of(tmp_path).predictions) == 90
 
 
 def test_a_folder_that_takes_nothing_costs_no_answer_and_is_told_once(

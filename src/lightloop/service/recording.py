@@ -26,8 +26,11 @@ from lightloop.serving.logfiles import CLOUD, LogFiles
 from lightloop.serving.logged import KEY, Answer, Rows
 from lightloop.serving.predictions import AnyPrediction
 
-GATHER: Final = 0.25  # seconds for which answers are gathered, before rows are made of them
-PIECE: Final = 64  # answers that rows are made of at once
+# Seconds for which answers are gathered, before rows are made of them. A thread that wants the interpreter while others
+# answer waits for it at every call into C, and costs them a wake-up in vain whenever they let it go: so rows are made
+# seldom, and many at once.
+GATHER: Final = 2.0
+PIECE: Final = 2048  # answers that rows are made of at once
 YIELD: Final = 0.0005  # seconds between two pieces
 WAITING: Final = 64_000_000  # bytes of requests that may wait in the queue
 SOON: Final = 20_000  # rows after which a file is written before its time
@@ -56,6 +59,7 @@ class Recorder:
         self._requests: dict[tuple[int, str, str, int], list[Any]] = {}
         self._rows = self._bytes = 0  # in the queue
         self._some, self._stop = threading.Event(), threading.Event()
+        self._soon = threading.Event()  # the queue is half full, or the service stops: rows are made without waiting
         self._thread: threading.Thread | None = None
         # Asked for each request: where time is the machine's, that is all there is to know.
         self._clock = clock.seconds if clock.VARIABLE in os.environ else time.time
@@ -103,6 +107,8 @@ class Recorder:
             if room:
                 self._rows += len(ids)
                 self._bytes += size
+            if 2 * self._rows >= self._settings.queue or 2 * self._bytes >= WAITING:
+                self._soon.set()
         if not room:
             metrics.LOG_DROPPED.labels("queue").inc(len(ids))
             return
@@ -138,6 +144,7 @@ class Recorder:
     def close(self) -> None:
         """Write what is left, for at most `LAST` seconds."""
         self._stop.set()
+        self._soon.set()
         self._some.set()
         if self._thread is not None:
             self._thread.join(LAST)
@@ -158,7 +165,8 @@ class Recorder:
         due: float | None = None
         while not self._stop.is_set():
             self._some.wait(None if due is None else max(0.0, due - time.monotonic()))
-            self._stop.wait(GATHER)
+            self._soon.wait(min(GATHER, self._settings.seconds / 4))
+            self._soon.clear()
             self._some.clear()
             self._gather()
             if due is None:
