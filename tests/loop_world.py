@@ -34,8 +34,9 @@ def command(root: Path, *words: str, **environment: str) -> subprocess.Completed
     )
 
 
-def must(root: Path, *words: str) -> str:
-    done = command(root, *words)
+def must(root: Path, *words: str, **environment: str) -> str:
+    """What a command that succeeds prints; see `command`."""
+    done = command(root, *words, **environment)
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout
 

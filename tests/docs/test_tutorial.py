@@ -1,10 +1,9 @@
 """The tutorial, from its first command to its last, in a whole clone that borrows this environment."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
-from loop_world import to_serve, whole_clone
+from loop_world import command, to_serve, whole_clone
 from pages import blocks, commands, lines
 
 from lightloop.deploy.local import running
@@ -44,20 +43,11 @@ def test_the_tutorial_from_top_to_bottom(tmp_path: Path) -> None:
     said = {}
     try:
         for words in steps(port):
-            done = subprocess.run(
-                words,
-                cwd=project.root,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=900,
-            )
+            done = command(project.root, *words, **environment)
             assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
             said[words[-1]] = done.stdout + done.stderr
     finally:
-        subprocess.run(["lightloop", "stop"], cwd=project.root, env=environment, capture_output=True, check=False)
+        command(project.root, "lightloop", "stop", **environment)
         left = running(project)
     assert left is None
     assert "none: everything was up to date" in said["lightloop run"]

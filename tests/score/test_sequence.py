@@ -1,11 +1,10 @@
 """docs/ml-test-score.md: after its commands, in a fresh clone, all 28 tests hold."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
-from loop_world import to_serve, whole_clone
+from loop_world import must, to_serve, whole_clone
 from pages import blocks, lines
 
 from lightloop.deploy.local import running
@@ -30,18 +29,8 @@ def test_all_28_hold_after_them(tmp_path: Path) -> None:
     port, environment = to_serve()
 
     def typed(line: str) -> str:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", line.replace(ADDRESS, f"127.0.0.1:{port}")],
-            cwd=project.root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=900,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        here = line.replace(ADDRESS, f"127.0.0.1:{port}")
+        return must(project.root, "bash", "-euo", "pipefail", "-c", here, **environment)
 
     try:
         said = {line: typed(line) for line in sequence()[:-1]}

@@ -17,6 +17,11 @@ Say = Callable[[str], None]
 
 
 def current_health(named: Deployed) -> Health:
+    """How a service is that should run.
+
+    Raises:
+        LightloopError: it ended.
+    """
     health = ServiceFolder(Path(named.folder)).health()
     if health is None:
         raise LightloopError(f"the service of {named.version} ended: `lightloop deploy` starts it again")

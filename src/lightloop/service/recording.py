@@ -1,8 +1,7 @@
 """The log of predictions and requests: what was asked and answered goes into a queue, and a thread writes it to files.
 
 Nothing of it is on the way of an answer but a place in the queue: rows are made, compressed and written by the thread,
-in small pieces, so that it never keeps the interpreter for long. What does not fit, or can't be written in time, is
-left out and counted.
+seldom and many at once (see `GATHER`). What does not fit, or can't be written in time, is left out and counted.
 """
 
 import os

@@ -322,10 +322,6 @@ class Predictor:
         """The ends (N, H, 2) between which the truth is, of what `answers` gave; see `sets`."""
         return self.manifest.rules.intervals(answers["prediction"], answers.get("quantiles"), level)
 
-    def abstains(self, probabilities_NK: NDArray[Any]) -> NDArray[np.bool_]:
-        """Whether the model would rather leave a record to a person (N,)."""
-        return self.manifest.rules.abstains(probabilities_NK)
-
     def _expect(self, wanted: str) -> None:
         if self.manifest.answer != wanted:
             raise LightloopError(f"this bundle answers {self.manifest.answer}, not {wanted}: ask it by `answers`")
