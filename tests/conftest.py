@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """Two test processes run side by side: one thread each. PyTorch reads this as it is imported, before fixtures."""
-    os.environ["OMP_NUM_THREADS"] = "1"
+    """Two test processes run side by side: one thread each. PyTorch and NumPy read this as they are imported, before fixtures."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     from compositions import keep
 
     keep()

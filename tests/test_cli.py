@@ -1,6 +1,7 @@
 """The command line: quick help, one sentence and an exit code for each mistake, a schema for editors."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -138,3 +139,24 @@ def test_the_summary_shows_the_figures_of_the_evidence(finished: Project, capsys
     assert verdict["verdict"].upper() in printed
     assert "100 test records" in printed
     assert str(finished.reports / "index.html") in printed
+
+
+@pytest.mark.parametrize(("said", "threads"), [(None, "1"), ("2", "2")])
+def test_the_threads_of_numpy_leave_the_cores_to_pytorch_unless_a_person_says_otherwise(
+    said: str | None, threads: str
+) -> None:
+    program = (
+        "import os, sys\n"
+        "from lightloop import cli\n"
+        "sys.argv = ['lightloop', 'list', 'network']\n"
+        "cli.main()\n"
+        "import numpy, threadpoolctl\n"
+        "pools = [one['num_threads'] for one in threadpoolctl.threadpool_info() if one['internal_api'] == 'openblas']\n"
+        "print(os.environ['OPENBLAS_NUM_THREADS'], max(pools, default=1))\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    environment |= {"OPENBLAS_NUM_THREADS": said} if said else {}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    told, used = done.stdout.splitlines()[-1].split()
+    assert told == threads, done.stderr
+    assert int(used) <= int(threads)
