@@ -23,7 +23,6 @@ from lightloop.config.serve import ServeConfig
 from lightloop.service.answers import as_json
 from lightloop.service.app import build_app
 from lightloop.service.loaded import Loaded
-from lightloop.service.rows import Rows
 from lightloop.service.slots import Candidate, Slots
 
 PREDICT, MANY, EXPLAIN = "/v1/predict", "/v1/predict/many", "/v1/explain"
@@ -185,9 +184,10 @@ def test_the_short_way_answers_as_the_general_one(releases: dict[str, Loaded], r
     predictor = loaded.predictor
     (expected,) = predictor.told(predictor.score(predictor.table([record])))
     assert predictor.told(loaded.score([record])) == [expected]
-    feeds = Rows(predictor.manifest.input).feeds([record])  # type: ignore[arg-type]
-    # The short way is for what is usual, and for that alone.
-    assert (feeds is None) == (bool(expected.warnings) or record.get("class") == "" or record["the age"] is True)
+    found = loaded.one(record)
+    assert found is not None
+    assert found[0] == expected
+    assert loaded.one(record | {"class": "Paris"}) != found
 
 
 def test_an_image_may_come_as_it_is(clients: dict[str, TestClient]) -> None:

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from lightloop.data.inputs import Feeds
 from lightloop.errors import RefusedError
 from lightloop.service.rows import ShortWay, short_way
 from lightloop.service.schemas import Models
 from lightloop.serving.golden import check_golden
+from lightloop.serving.one import One, one_of
+from lightloop.serving.predictions import Prediction
 from lightloop.serving.predictor import Predictor, Scored
 
 FEW = 64  # records that the short way pays for
@@ -40,6 +43,7 @@ class Loaded:
     seconds: float = math.inf
     about: Mapping[str, Any] = field(default_factory=dict)
     _short: ShortWay | None = None
+    _one: One | None = None
 
     @classmethod
     def open(
@@ -77,6 +81,7 @@ class Loaded:
             models=Models(predictor.manifest, predictor.golden.records, most),
             about=about or {},
             _short=short_way(predictor.manifest),
+            _one=one_of(predictor.manifest, predictor.reference),
         )
         return replace(loaded, seconds=loaded.warm())
 
@@ -86,12 +91,29 @@ class Loaded:
         Raises:
             RefusedError: the graph has no answer to a record, or can't take it.
         """
-        feeds = self._short.feeds(records) if self._short is not None and len(records) <= FEW else None
-        if feeds is not None:
-            return self.finite(self.predictor.judged(feeds, [()] * len(records)))
         # Numbers that are too large for float32 together are told below, as a fault of the record.
         with np.errstate(over="ignore", invalid="ignore"):
+            short = self._short.short(records) if self._short is not None and len(records) <= FEW else None
+            if short is not None:
+                return self.finite(self.predictor.judged(short.feeds, short.warnings))
             return self.finite(self.predictor.score(self.predictor.table(records)))
+
+    def one(self, record: dict[str, Any]) -> tuple[Prediction, Feeds] | None:
+        """The answer for a single record with classes, and what the graph was asked; None where `score` has to say.
+
+        It is that of `score`, in fewer steps (`serving.one`).
+
+        Raises:
+            RefusedError: the record is not as the manifest's input says.
+        """
+        if self._one is None or self._short is None:
+            return None
+        with np.errstate(over="ignore", invalid="ignore"):
+            short = self._short.short([record])
+            if short is None:
+                return None
+            found = self._one(short.feeds, self.predictor.run_whole(short.feeds), short.warnings[0])
+        return None if found is None else (found, short.feeds)
 
     def finite(self, scored: Scored) -> Scored:
         """The same, where all answers are finite numbers.
@@ -109,6 +131,7 @@ class Loaded:
         for number in range(2 * WARM):
             record = self.models.examples[number % len(self.models.examples)]
             start = time.perf_counter()
-            self.predictor.told(self.score([record]))
+            if self.one(record) is None:
+                self.predictor.told(self.score([record]))
             spent.append(time.perf_counter() - start)
         return median(spent[WARM:])

@@ -1,8 +1,8 @@
-"""A short way for usual records: from the request to the graph without an Arrow table between.
+"""A short way for checked records: from the request to the graph without an Arrow table between.
 
-A table of one row with many columns takes ten times as long as the model. What is usual (known categories, numbers in
-the training records' range, nothing missing that never was; images of a usual size) needs no more than this. Of all
-else, and so of all that is warned about or refused, the general way decides (`Predictor.score`).
+A table of one row with many columns takes ten times as long as the model. Rows of tables, and images of a usual size,
+need no more than this. Of all else, and so of all images that are refused or warned about, the general way decides
+(`Predictor.score`).
 
 Shapes: N records, M columns of numbers, C channels, H height, W width.
 """
@@ -10,28 +10,47 @@ Shapes: N records, M columns of numbers, C channels, H height, W width.
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from lightloop.data.image.input import ImageInput
-from lightloop.data.image.records import to_pixels
+from lightloop.data.image.records import FORMS, to_pixels
 from lightloop.data.inputs import Feeds
 from lightloop.data.tabular.input import MISSING, TabularInput
+from lightloop.serving import cells
 from lightloop.serving.manifest import Manifest, Ranges
-from lightloop.serving.ranges import TIMES
+from lightloop.serving.ranges import TIMES, of_rows
 from lightloop.serving.records import MOST_PIXELS
 
+# What the usual images begin with, so that Pillow need not look for their form.
+FORM_OF: Final = {b"\x89PNG": ("PNG",), b"\xff\xd8\xff\xe0": ("JPEG",), b"\xff\xd8\xff\xe1": ("JPEG",)}
 Records = Sequence[Mapping[str, Any]]
 
 
-class ShortWay(Protocol):
-    """From checked records to what the graph takes, where all of them are usual."""
+class Short(NamedTuple):
+    """Records as the short way has them.
 
-    def feeds(self, records: Records) -> Feeds | None:
-        """What the graph takes, as the bundle's input encodes it; None where a record is not usual."""
+    Attributes:
+        feeds: what the graph takes, as the bundle's input encodes it.
+        warnings: about each record.
+    """
+
+    feeds: Feeds
+    warnings: list[tuple[str, ...]]
+
+
+class ShortWay(Protocol):
+    """From checked records to what the graph takes."""
+
+    def short(self, records: Records) -> Short | None:
+        """The records; None where the general way decides.
+
+        Raises:
+            RefusedError: a record is not as the manifest's input says.
+        """
 
 
 def short_way(manifest: Manifest) -> ShortWay | None:
@@ -53,43 +72,51 @@ class Rows:
         >>> age = Feature(name="age", kind="number", low=18, high=90)
         >>> town = Feature(name="town", kind="category", values=("Rome",))
         >>> rows = Rows(TabularInput(features=(age, town)))
-        >>> rows.feeds([{"age": 30, "town": "Rome"}])
-        {'age': array([[30.]], dtype=float32), 'town': array([['Rome']], dtype=object)}
-        >>> rows.feeds([{"age": 30, "town": "Rom"}]) is None
-        True
+        >>> rows.short([{"age": 30, "town": "Rome"}])
+        Short(feeds={'age': array([[30.]], dtype=float32), 'town': array([['Rome']], dtype=object)}, warnings=[()])
+        >>> rows.short([{"age": 30, "town": "Rom"}]).warnings
+        [("town is 'Rom', which no training record has.",)]
     """
 
     def __init__(self, schema: TabularInput) -> None:
         numbers = [feature for feature in schema.features if feature.kind == "number"]
+        self._features = schema.features
         self._numbers = [feature.name for feature in numbers]
         self._low_M = np.array([-np.inf if one.low is None else one.low for one in numbers], dtype=np.float32)
         self._high_M = np.array([np.inf if one.high is None else one.high for one in numbers], dtype=np.float32)
         self._whole_M = np.array([not one.missing for one in numbers], dtype=np.bool_)
-        self._known: dict[str, dict[object, str]] = {
+        self._values = {one.name: frozenset(one.values) for one in schema.features if one.kind != "number"}
+        self._usual: dict[str, dict[object, str]] = {
             feature.name: {name: name for name in feature.values} | ({None: MISSING} if feature.missing else {})
             for feature in schema.features
             if feature.kind != "number"
         }
 
-    def feeds(self, records: Records) -> Feeds | None:
+    def short(self, records: Records) -> Short | None:
         """See `ShortWay`."""
         values_NM = np.array([[one.get(name) for name in self._numbers] for one in records], dtype=np.float64)
         values_NM = values_NM.reshape(len(records), -1).astype(np.float32)
         unusual_NM = (values_NM < self._low_M) | (values_NM > self._high_M) | (np.isnan(values_NM) & self._whole_M)
+        unusual: set[str] = set()
         if unusual_NM.any():
-            return None
+            unusual |= {self._numbers[place] for place in np.flatnonzero(unusual_NM.any(0))}
         columns = np.ascontiguousarray(values_NM.T)[:, :, None]
         feeds = dict(zip(self._numbers, columns, strict=True))
-        for name, known in self._known.items():
+        for name, usual in self._usual.items():
             texts = np.empty((len(records), 1), dtype=object)
             for row, one in enumerate(records):
                 value = one.get(name)
                 # Only texts: to a dict, true is the same as 1.
-                if (value is not None and value.__class__ is not str) or value not in known:
-                    return None
-                texts[row, 0] = known[value]
+                found = usual.get(value) if value is None or value.__class__ is str else None
+                if found is None:
+                    unusual.add(name)
+                    found = cells.category(value, row, name, self._values[name]) or MISSING
+                texts[row, 0] = found
             feeds[name] = texts
-        return feeds
+        return Short(feeds, self._warnings(unusual, feeds, len(records)) if unusual else [()] * len(records))
+
+    def _warnings(self, unusual: set[str], feeds: Feeds, count: int) -> list[tuple[str, ...]]:
+        return of_rows([one for one in self._features if one.name in unusual], feeds, count)
 
 
 class Images:
@@ -99,7 +126,7 @@ class Images:
         self._size, self._channels = schema.size, schema.channels
         self._spans = [span or (0, MOST_PIXELS) for span in (ranges.widths, ranges.heights)]
 
-    def feeds(self, records: Records) -> Feeds | None:
+    def short(self, records: Records) -> Short | None:
         """See `ShortWay`."""
         pixels_NCHW = np.empty((len(records), self._channels, *self._size), dtype=np.uint8)
         for row, record in enumerate(records):
@@ -107,12 +134,12 @@ class Images:
             if pixels_CHW is None:
                 return None
             pixels_NCHW[row] = pixels_CHW
-        return {"image": pixels_NCHW}
+        return Short({"image": pixels_NCHW}, [()] * len(records))
 
     def _pixels(self, image: str | bytes) -> NDArray[np.uint8] | None:
         try:
             encoded = base64.b64decode(image, validate=True) if isinstance(image, str) else image
-            with Image.open(io.BytesIO(encoded)) as opened:
+            with Image.open(io.BytesIO(encoded), formats=FORM_OF.get(encoded[:4], FORMS)) as opened:
                 width, height = opened.size
                 if width * height > MOST_PIXELS or not self._usual(width, height):
                     return None

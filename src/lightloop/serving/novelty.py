@@ -6,10 +6,12 @@ further output of the graph). The p-value is conformal (Bates et al. 2023, arXiv
 the validation records, at most a share `level` has a p-value of `level` or less. NumPy alone.
 
 Shapes: N records, D numbers of a description, R reference records, V validation records, T tokens or steps, C channels,
-H height, W width, B blocks, M columns of numbers, K knots.
+H height, W width, B blocks, M columns of numbers, K knots, E a description and one number more.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
+from math import isfinite, isnan, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,12 @@ STRETCHES = 26  # of a series
 EDGE = 4.0
 ROWS = 256  # compared at once
 LEAST, FAR = 1e-6, 1e6
+SAME = 1 - 1e-6  # times a score is the least that is equal to it but for rounding, which is that of float32
+
+ONE = np.ones(1, dtype=np.float32)
+# Each level of a pixel as a share of the highest, and the square of that.
+LEVELS_2L = np.stack([np.arange(256, dtype=np.float32) / np.float32(255)] * 2)
+LEVELS_2L[1] *= LEVELS_2L[0]
 
 
 class Reference:
@@ -52,11 +60,38 @@ class Reference:
         self._twice_DR = np.ascontiguousarray(2 * rows_RD.T)
         self._squares_R = np.einsum("rd,rd->r", rows_RD, rows_RD)
         self._place = min(NEIGHBOURS, len(rows_RD)) - 1
+        self._mean32_D, self._both_ERD = arrays["mean"].astype(np.float32), self._for_one()
+        self._scores: list[float] = arrays["scores"].tolist() if "scores" in arrays else []
 
     def judge(self, feeds: Feeds, answers: Arrays) -> tuple[Floats, Floats]:
         """Scores (N,) and p-values (N,), each in (0, 1], of encoded records with the graph's answers to them."""
         scores_N = self.distances(self.describe(feeds, answers))
         return scores_N, p_values(scores_N, self.arrays["scores"])
+
+    def judge_one(self, feeds: Feeds, answers: Arrays) -> tuple[float, float]:
+        """The same of a single record, in fewer steps, since a request waits; the score up to float32's rounding."""
+        x_E = self.describe.one(feeds, answers)
+        x_E[:-1] -= self._mean32_D
+        found_RD = x_E @ self._both_ERD
+        away_R, white_D = found_RD[: len(self._squares_R)], found_RD[len(self._squares_R) :]
+        away_R.partition(self._place)
+        nearest = away_R.item(self._place) + float(white_D @ white_D)
+        if not isfinite(nearest):  # of numbers that are too large
+            scores_N, p_N = self.judge(feeds, answers)
+            return float(scores_N[0]), float(p_N[0])
+        score = sqrt(max(nearest, 0.0))
+        # See `p_values`.
+        return score, (1 + len(self._scores) - bisect_left(self._scores, score * SAME)) / (1 + len(self._scores))
+
+    def _for_one(self) -> NDArray[np.float32]:
+        """What takes a description without the mean, and a 1 behind it, to all that `judge_one` needs (E, R + D).
+
+        To each reference record the square of the distance, less the record's own square; and the whitened record.
+        """
+        whiten_DD = self.arrays["whiten"].astype(np.float64)
+        away_DR = whiten_DD @ (-2 * self.arrays["rows"].astype(np.float64).T)
+        last = np.concatenate([self._squares_R, np.zeros(len(whiten_DD))])
+        return np.vstack([np.concatenate([away_DR, whiten_DD], axis=1), last]).astype(np.float32)
 
     def distances(self, x_ND: Floats) -> Floats:
         """The distance (N,) of descriptions to the k-th nearest reference record; it does not depend on the others."""
@@ -80,11 +115,13 @@ class Reference:
 def p_values(scores_N: Floats, calibration_V: NDArray[Any]) -> Floats:
     """The conformal p-value (N,) of each score: the share of sorted calibration scores, and itself, that reach it.
 
+    Scores that are equal but for rounding reach each other: a record has the same p-value alone and among others.
+
     Examples:
         >>> p_values(np.array([0.5, 9.0]), np.array([1.0, 2.0, 3.0])).tolist()
         [1.0, 0.25]
     """
-    above_N = len(calibration_V) - np.searchsorted(calibration_V, scores_N, side="left")
+    above_N = len(calibration_V) - np.searchsorted(calibration_V, scores_N * SAME, side="left")
     return np.asarray((1 + above_N) / (1 + len(calibration_V)), dtype=np.float64)
 
 
@@ -126,6 +163,16 @@ class Describer:
         x_ND = np.concatenate(found, axis=1)
         return x_ND if np.isfinite(x_ND).all() else np.nan_to_num(x_ND, nan=0.0, posinf=FAR, neginf=-FAR)
 
+    def one(self, feeds: Feeds, answers: Arrays) -> NDArray[np.float32]:
+        """The description of a single record with a 1 behind it (E,), float32; its numbers need not be finite."""
+        if self.parts == ("input", "answer") and "logits" in answers:
+            match self._input:
+                case _Images() as images:
+                    return np.concatenate([images.one(feeds["image"][0]), answers["logits"][0], ONE])
+                case _Rows() as rows:
+                    return np.array([*rows.one(feeds), *answers["logits"][0].tolist(), 1.0], dtype=np.float32)
+        return np.append(self(feeds, answers)[0], 1.0).astype(np.float32)
+
     def _answer(self, feeds: Feeds, answers: Arrays) -> Floats:
         if "logits" in answers:
             return answers["logits"].astype(np.float64)
@@ -149,6 +196,15 @@ class _Images:
         spread = np.sqrt(np.maximum(self._down_BH @ (levels_NCHW * levels_NCHW) @ self._across_WB - mean * mean, 0))
         return np.concatenate([mean.reshape(len(mean), -1), spread.reshape(len(mean), -1)], axis=1).astype(np.float64)
 
+    def one(self, image_CHW: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The same of a single image; its levels and their squares go through each product together."""
+        both_2CHW = LEVELS_2L.take(image_CHW, axis=1)
+        found_2D = (self._down_BH @ both_2CHW @ self._across_WB).reshape(2, -1)
+        mean_D, spread_D = found_2D
+        spread_D -= mean_D * mean_D
+        np.sqrt(np.maximum(spread_D, 0, out=spread_D), out=spread_D)
+        return found_2D.ravel()
+
 
 def _blocks(length: int) -> NDArray[np.float32]:
     """What takes means over at most `BLOCKS` stretches of about the same length (B, length)."""
@@ -171,6 +227,7 @@ class _Rows:
         self._knots_MK = np.array([[*one, *[np.inf] * (longest - len(one))] for one in knots]).reshape(-1, longest)
         self._scores_MK = np.array([[*one, *[EDGE] * (longest - len(one))] for one in scores]).reshape(-1, longest)
         self._counts_M = np.array([len(one) for one in knots], dtype=np.int64)
+        self._lines = [(name, x.tolist(), y.tolist()) for name, x, y in zip(self._numbers, knots, scores, strict=True)]
         self._categories: list[tuple[str, dict[str, int], int]] = []
         width = 0
         for feature in schema.features:
@@ -198,6 +255,20 @@ class _Rows:
         ranks_NM = np.concatenate(parts) if parts else values_NM
         return np.concatenate([np.where(absent_NM, 0.0, ranks_NM), absent_NM, chosen_ND], axis=1)
 
+    def one(self, feeds: Feeds) -> list[float]:
+        """The same of a single row: with a few numbers Python is done before NumPy has begun."""
+        ranks, absent, chosen = [], [], [0.0] * self._width
+        for name, knots, scores in self._lines:
+            value: float = feeds[name].item()
+            missing = isnan(value)
+            absent.append(float(missing))
+            ranks.append(0.0 if missing else _rank(value, knots, scores))
+        for name, own, unknown in self._categories:
+            place = own.get(feeds[name].item(), unknown)
+            if place >= 0:
+                chosen[place] = 1.0
+        return [*ranks, *absent, *chosen] if self._numbers else chosen
+
     def _ranks(self, values_NM: Floats) -> Floats:
         """Normal scores (N, M), on straight lines between the knots, `EDGE` beyond them."""
         after_NM = (values_NM[:, :, None] >= self._knots_MK).sum(2)
@@ -213,6 +284,21 @@ class _Rows:
         found_NM = np.where(values_NM < self._knots_MK[:, 0], -EDGE, found_NM)
         found_NM = np.where(values_NM > last_M, EDGE, found_NM)
         return np.asarray(np.where(self._counts_M > 0, found_NM, 0.0))
+
+
+def _rank(value: float, knots: list[float], scores: list[float]) -> float:
+    """See `_Rows._ranks`."""
+    if not knots:
+        return 0.0
+    if value < knots[0]:
+        return -EDGE
+    if value > knots[-1]:
+        return EDGE
+    if len(knots) == 1:
+        return scores[0]
+    low = min(bisect_right(knots, value) - 1, len(knots) - 2)
+    run = knots[low + 1] - knots[low]
+    return scores[low] + (scores[low + 1] - scores[low]) * (value - knots[low]) / (run if run > 0 else 1.0)
 
 
 def _of_texts(ids_NT: NDArray[np.int64], surprise_V: NDArray[Any]) -> Floats:

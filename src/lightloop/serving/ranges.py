@@ -99,9 +99,8 @@ def warnings_of(
     schema, ranges = manifest.input, manifest.ranges or Ranges()
     found: Warned = [[] for _ in range(len(table))]
     match schema:
-        case TabularInput():
-            for feature in schema.features:
-                _of_feature(found, feature, feeds[feature.name][:, 0])
+        case TabularInput(features=features):
+            return of_rows(features, feeds, len(table))
         case ImageInput():
             _of_images(found, sizes, ranges)
         case TextInput():
@@ -111,6 +110,14 @@ def warnings_of(
             _of_series(found, schema, ranges, table, feeds["series"][:, :, 0])
         case NoiseInput():
             pass
+    return [tuple(sentences) for sentences in found]
+
+
+def of_rows(features: Sequence[Feature], feeds: Feeds, count: int) -> list[tuple[str, ...]]:
+    """Sentences about the rows of a table, by some of its columns; see `warnings_of`."""
+    found: Warned = [[] for _ in range(count)]
+    for feature in features:
+        _of_feature(found, feature, feeds[feature.name][:, 0])
     return [tuple(sentences) for sentences in found]
 
 

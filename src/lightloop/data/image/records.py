@@ -106,12 +106,15 @@ def decode_image(encoded: bytes, size: tuple[int, int], channels: int) -> NDArra
 
 def to_pixels(opened: Image.Image, size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
     """An opened image as pixels; see `decode_image`."""
-    image = opened.convert("L" if channels == 1 else "RGB")
+    mode = "L" if channels == 1 else "RGB"
+    # To convert what is so already is to copy it.
+    image = opened if opened.mode == mode else opened.convert(mode)
     height, width = size
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image, dtype=np.uint8)
-    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    # As np.asarray takes them, which asks the image more than need be.
+    pixels = np.frombuffer(image.tobytes(), dtype=np.uint8).reshape(height, width, channels)
+    return pixels.reshape(1, height, width) if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def why_not(error: Exception) -> str:

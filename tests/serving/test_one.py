@@ -1,0 +1,130 @@
+"""A single record's answer in few steps is the general one: every rule, ties, edges; and how novel it is."""
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tiny_bundles import tiny_bundle
+
+from lightloop.calibration.rules import Abstain, Calibration, Conformal, Decision, Quantiles
+from lightloop.data.image.input import ImageInput
+from lightloop.data.inputs import Feeds, RecordInput
+from lightloop.data.tabular.input import Feature, TabularInput
+from lightloop.data.text.input import TextInput
+from lightloop.serving.novelty import Describer, Reference
+from lightloop.serving.one import MOST, One, one_of
+from lightloop.serving.predictor import Predictor
+
+K = 4
+DECISIONS = (
+    Decision(),
+    Decision(name="threshold", positive=2, threshold=0.25),
+    Decision(name="costs", costs=((0, 9, 1, 1), (1, 0, 1, 1), (5, 1, 0, 1), (1, 1, 1, 0))),
+)
+SETS = (
+    None,
+    Conformal(score="lac", n=(99,), levels=(Quantiles(level=0.9, quantiles=(0.75,)),)),
+    Conformal(score="aps", n=(99,), levels=(Quantiles(level=0.8, quantiles=(0.75,)),)),
+    Conformal(score="aps", by_class=True, n=(9,) * K, levels=(Quantiles(level=0.8, quantiles=(0.5, None, 0.9, 1.0)),)),
+)
+ABSTAINS = (Abstain(), Abstain(name="set"), Abstain(name="accuracy", limit=0.5))
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    """Its classes are as many as the rules below know."""
+    found = Predictor.load(tiny_bundle("tabular", tmp_path_factory.mktemp("one") / "bundle"))
+    found.classes = tuple("abcd")
+    return found
+
+
+def probabilities() -> NDArray[np.float32]:
+    drawn = np.random.default_rng(0).dirichlet([0.5] * K, 40)
+    # Ties, and what lies on the edges of sets and thresholds.
+    edges = [[0.25] * K, [0.5, 0.5, 0, 0], [0, 0.25, 0.75, 0], [0.25, 0.5, 0.25, 0], [1, 0, 0, 0], [0, 0, 0.25, 0.75]]
+    return np.array([*edges, *drawn], dtype=np.float32)
+
+
+@pytest.mark.parametrize(("decision", "conformal", "abstain"), list(product(DECISIONS, SETS, ABSTAINS)))
+def test_every_rule_says_the_same(predictor: Predictor, decision: Any, conformal: Any, abstain: Any) -> None:
+    rules = Calibration(decision=decision, conformal=conformal, abstain=abstain)
+    predictor.manifest = predictor.manifest.model_copy(update={"calibration": rules, "classes": predictor.classes})
+    one = One(predictor.manifest, None)
+    for p_K in probabilities():
+        answers = {"probabilities": p_K[None]}
+        (expected,) = predictor.told(predictor.concluded(answers, [()]))
+        assert one({}, answers) == expected
+
+
+def test_what_is_not_finite_is_left_to_the_general_way(predictor: Predictor) -> None:
+    one = One(predictor.manifest.model_copy(update={"classes": predictor.classes}), None)
+    for wrong in (np.nan, np.inf, -np.inf):
+        assert one({}, {"probabilities": np.array([[wrong, 0, 0, 0]], dtype=np.float32)}) is None
+
+
+def test_numbers_and_many_classes_are_left_to_the_general_way(predictor: Predictor, tmp_path: Path) -> None:
+    many = predictor.manifest.model_copy(update={"classes": tuple(map(str, range(MOST + 1)))})
+    assert one_of(many, None) is None
+    assert one_of(Predictor.load(tiny_bundle("series", tmp_path / "series")).manifest, None) is None
+    assert one_of(predictor.manifest, None) is not None
+
+
+def records(kind: str) -> tuple[RecordInput, Feeds, dict[str, NDArray[Any]]]:
+    """A schema, 200 encoded records, and what describing them needs to know of the training records."""
+    random, count = np.random.default_rng(1), 200
+    if kind in ("grey", "colour"):
+        schema = ImageInput(channels=1 if kind == "grey" else 3, size=(9, 30))
+        pixels = random.integers(0, 256, (count, schema.channels, *schema.size), dtype=np.uint8)
+        pixels[:50, :, :4] = 0  # without any spread
+        return schema, {"image": pixels}, {}
+    if kind == "tabular":
+        columns = TabularInput(features=(Feature(name="a", kind="number"), Feature(name="b", kind="category")))
+        numbers = random.normal(0, 1, (count, 1)).astype(np.float32)
+        numbers[:9] = np.nan
+        towns = random.choice(np.array(["x", "y", ""], dtype=object), (count, 1))
+        knots = {"knots0": np.linspace(-2, 2, 9), "normal0": np.linspace(-1.5, 1.5, 9), "shown1": np.array(["x"])}
+        return columns, {"a": numbers, "b": towns}, knots
+    ids = random.integers(0, 50, (count, 12))
+    return TextInput(max_length=12), {"ids": ids}, {"surprise": random.uniform(1, 9, 50)}
+
+
+@pytest.mark.parametrize("kind", ["grey", "colour", "tabular", "text"])
+def test_a_record_is_as_novel_alone_as_among_others(kind: str) -> None:
+    schema, feeds, arrays = records(kind)
+    random = np.random.default_rng(2)
+    answers = {"logits": random.normal(0, 3, (200, 2)).astype(np.float32)}
+    describe = Describer(schema, ("input", "answer"), arrays)
+    x_ND = describe(feeds, answers)
+    spread_D = np.maximum(x_ND.std(0), 1e-3)
+    space = {"mean": x_ND.mean(0), "whiten": np.diag(1 / spread_D)}
+    rows = ((x_ND[:150] - space["mean"]) / spread_D).astype(np.float32)
+    own = Reference(describe, arrays | space | {"rows": rows})
+    reference = Reference(describe, arrays | space | {"rows": rows, "scores": np.sort(own.distances(x_ND[150:]))})
+    scores_N, p_N = reference.judge(feeds, answers)
+    assert len(np.unique(p_N)) > 20
+    for row in range(200):
+        alone = {name: values[row : row + 1] for name, values in feeds.items()}
+        score, p_value = reference.judge_one(alone, {"logits": answers["logits"][row : row + 1]})
+        assert score == pytest.approx(scores_N[row], rel=1e-4, abs=1e-3)
+        if row >= 150:  # its own score is among those that it is held against
+            assert p_value == p_N[row]
+
+
+def test_numbers_that_are_too_large_are_far_away() -> None:
+    schema, feeds, arrays = records("grey")
+    describe = Describer(schema, ("input", "answer"), arrays)
+    first = {"image": feeds["image"][:1]}
+    answers = {"logits": np.zeros((200, 2), dtype=np.float32)}
+    x_ND = describe(feeds, answers)
+    space = {"mean": x_ND.mean(0), "whiten": np.eye(x_ND.shape[1])}
+    rows = (x_ND - space["mean"]).astype(np.float32)
+    reference = Reference(describe, space | {"rows": rows, "scores": np.array([1.0, 2.0])})
+    for wrong in (np.inf, np.nan):
+        far = {"logits": np.array([[wrong, 0]], dtype=np.float32)}
+        scores_N, p_N = reference.judge(first, far)
+        with np.errstate(invalid="ignore"):
+            assert reference.judge_one(first, far) == (scores_N[0], p_N[0])
+        assert np.isfinite(scores_N[0])
