@@ -6,6 +6,7 @@ it. For simulations alone: a service that answers people runs without it.
 
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +32,16 @@ def seconds() -> float:
         return float(Path(named).read_text(encoding="ascii"))
     except (OSError, ValueError):
         raise UsageError(f"{VARIABLE} names {named}, which holds no seconds since 1970: unset it") from None
+
+
+def simulated() -> bool:
+    """Whether there is a simulation."""
+    return VARIABLE in os.environ
+
+
+def now_of() -> Callable[[], float]:
+    """What tells `seconds` in this process from now on; without a simulation it looks for none again."""
+    return seconds if simulated() else time.time
 
 
 def now() -> datetime:

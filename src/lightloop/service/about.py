@@ -31,6 +31,7 @@ def add_routes(app: FastAPI, context: Context) -> None:
 
     @app.get("/metrics", tags=["operation"], summary="Metrics of all workers, for Prometheus.")
     async def prometheus(_: Request) -> Response:
+        context.books.enter()
         return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
 
     @app.get("/health/live", tags=["operation"], summary="Whether this process answers at all.")

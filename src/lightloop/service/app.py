@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lightloop.config.serve import ServeConfig
 from lightloop.service import about, feedback, openapi, predict, v2
@@ -19,9 +20,30 @@ from lightloop.service.faults import MEANINGS, RequestError, answer_json
 from lightloop.service.page import add_page
 from lightloop.service.slots import Slots
 from lightloop.service.traces import telemetry
+from lightloop.service.work import Work
 
 
-def build_app(slots: Slots, settings: ServeConfig, root: Path | None = None) -> FastAPI:
+class Service(FastAPI):
+    """The framework's application, behind another one where there is one.
+
+    Attributes:
+        front: is asked first; it asks `framework`.
+        work: how much is in hand.
+    """
+
+    front: ASGIApp | None = None
+    work: Work
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        await (self.front or self.framework)(scope, receive, send)
+
+    async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What the framework answers."""
+        await super().__call__(scope, receive, send)
+
+
+def build_app(slots: Slots, settings: ServeConfig, root: Path | None = None) -> Service:
     """The service of the releases that `slots` holds.
 
         app = build_app(Slots(Loaded.open(Path("artifacts/bundle"))), ServeConfig())
@@ -46,7 +68,7 @@ def build_app(slots: Slots, settings: ServeConfig, root: Path | None = None) -> 
         if provider is not None:
             provider.shutdown()
 
-    app = FastAPI(
+    app = Service(
         title=slots.current.predictor.manifest.name,
         lifespan=lifespan,
         # Both load their scripts from the web; the page at / is the form to try the service with.
@@ -60,11 +82,16 @@ def build_app(slots: Slots, settings: ServeConfig, root: Path | None = None) -> 
             ClientDisconnect: _gone,
         },
     )
+    app.work = context.work
     direct = predict.add_routes(app, context)
     for part in (feedback, about, v2):
         part.add_routes(app, context)
     add_page(app)
     openapi.install(app, context)
+    if settings.traces is None and not settings.origins:
+        # Outermost of all: what it answers itself does not pass the framework's own layers.
+        app.front = Edge(app.framework, context, direct)
+        return app
     app.add_middleware(Edge, context=context, direct=direct)
     if settings.origins:
         # Outermost: what a browser asks before it asks has no key.

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import pyarrow as pa
@@ -13,16 +13,15 @@ from starlette.requests import Request
 
 from lightloop.data.image.input import ImageInput
 from lightloop.errors import RefusedError
-from lightloop.service import metrics
 from lightloop.service.bodies import JSON, content_type, header, read_body
+from lightloop.service.books import SEEN, Seen, route_of
 from lightloop.service.context import Context
-from lightloop.service.edge import SEEN, Seen, route_of
 from lightloop.service.faults import RequestError
 from lightloop.service.ids import prediction_id
 from lightloop.service.loaded import Loaded
 from lightloop.service.schemas import Record
 from lightloop.service.work import INLINE, SMALL
-from lightloop.serving.predictions import AnyPrediction, Prediction, Scored
+from lightloop.serving.predictions import AnyPrediction, Scored
 
 Result = TypeVar("Result")
 VERSION: Final = "X-Model-Version"
@@ -173,6 +172,16 @@ def scored(context: Context, loaded: Loaded, records: list[Record]) -> Answered:
     Raises:
         RefusedError: a record is not as the bundle's input says.
     """
+    if len(records) == 1 and context.slots.candidate is None:
+        quick = loaded.one(records[0])
+        if quick is not None:
+            prediction, feeds = quick
+            return Answered(
+                [prediction_id(loaded.predictor.manifest.name, context.now())],
+                [prediction],
+                records,
+                feeds.get("image"),
+            )
     found = loaded.score(records)
     answer = with_ids(loaded, loaded.predictor.told(found), records, found)
     if context.slots.candidate is not None:
@@ -219,32 +228,6 @@ def kept(request: Request, context: Context, loaded: Loaded, answer: Answered, s
         size=size,
         pixels=answer.pixels,
     )
-
-
-def count(loaded: Loaded, predictions: list[AnyPrediction]) -> None:
-    """Add predictions to the metrics."""
-    for one in predictions:
-        if isinstance(one, Prediction):
-            _answers(loaded, one.label).inc()
-            if one.abstains:
-                metrics.ABSTAINED.labels(loaded.version).inc()
-        else:
-            _answers(loaded, "numbers" if hasattr(one, "values") else "image").inc()
-        novelty = getattr(one, "novelty", None)
-        if novelty is not None and novelty.novel:
-            metrics.NOVEL.labels(loaded.version).inc()
-        if one.warnings:
-            metrics.WARNED.labels(loaded.version).inc()
-
-
-def _answers(loaded: Loaded, label: str) -> Any:
-    named = len(loaded.predictor.classes) <= metrics.LINES
-    return _counter(loaded.version, label if named or label in ("numbers", "image") else "a class")
-
-
-@lru_cache(maxsize=1024)
-def _counter(version: str, answer: str) -> Any:
-    return metrics.PREDICTIONS.labels(version, answer)
 
 
 def headers(loaded: Loaded) -> dict[str, str]:

@@ -1,13 +1,16 @@
 """What all routes share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightloop import clock
 from lightloop.config.serve import ServeConfig
 from lightloop.service.batching import Batcher
+from lightloop.service.books import Books
 from lightloop.service.keys import KeyRing
-from lightloop.service.logs import make_logger, standard_error
+from lightloop.service.logs import make_logger, standard_error, writer_of
 from lightloop.service.recording import Recorder
 from lightloop.service.work import Work
 
@@ -28,6 +31,8 @@ class Context:
         root: folder that paths in the settings are relative to.
         batcher: that answers requests together; None where each is answered alone.
         recorder: of the log; None where there is none.
+        books: what is counted and logged of each request.
+        now: seconds since 1970, which prediction ids begin with.
     """
 
     slots: "Slots"
@@ -38,6 +43,8 @@ class Context:
     root: Path
     batcher: Batcher | None
     recorder: Recorder | None
+    books: Books
+    now: Callable[[], float]
 
     @classmethod
     def of(cls, slots: "Slots", settings: ServeConfig, root: Path) -> "Context":
@@ -46,11 +53,14 @@ class Context:
         logger = make_logger(settings)
         recorder = Recorder(settings.log, root, logger) if settings.log.folder else None
         batcher = Batcher() if settings.batching else None
-        return cls(slots, settings, Work(settings), keys, logger, root, batcher, recorder)
+        work = Work(settings)
+        books = Books(writer_of(settings), logger, recorder, slots, work)
+        return cls(slots, settings, work, keys, logger, root, batcher, recorder, books, clock.now_of())
 
     def close(self) -> None:
         """Let threads end, and lines be written."""
         self.work.close()
+        self.books.close()
         if self.recorder is not None:
             self.recorder.close()
         if self.logger is not None:

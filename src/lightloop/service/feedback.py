@@ -29,8 +29,8 @@ from starlette.responses import Response
 from lightloop import clock
 from lightloop.service import metrics
 from lightloop.service.ask import answered, headers, json_body
+from lightloop.service.books import SEEN
 from lightloop.service.context import Context
-from lightloop.service.edge import SEEN
 from lightloop.service.faults import RequestError, answer_json, sentence
 from lightloop.service.ids import given_at
 from lightloop.service.loaded import Loaded

@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lightloop.errors import LightloopError, UsageError
 from lightloop.files import replacing
 
-FORM: Final = re.compile(r"ll_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
+IDENTITY: Final = slice(3, 15)  # of a key
+NOBODY: Final = bytes(32)  # the hash of no key
 FRESH: Final = 1.0  # seconds for which a file is not looked at again
 NAME: Final = re.compile(r"[\w .@-]{1,64}")
 
@@ -87,7 +88,7 @@ def add_key(path: Path, name: str) -> tuple[Key, str]:
             raise UsageError(f"there is a key named {name!r}: choose another name, or revoke that one first")
         identity = secrets.token_hex(6)
         secret = f"ll_{identity}_{secrets.token_urlsafe(32)}"
-        kept = Key(id=identity, name=name, created=datetime.now(UTC).date().isoformat(), sha256=_hash(secret))
+        kept = Key(id=identity, name=name, created=datetime.now(UTC).date().isoformat(), sha256=_hashed(secret).hex())
         _write(path, (*keys, kept))
     return kept, secret
 
@@ -127,25 +128,24 @@ class KeyRing:
         if now - self._looked > FRESH:
             self._looked = now
             self._look()
-        match = FORM.fullmatch(presented)
-        identity = match[1] if match else ""
-        kept = self._hashes.get(identity, b"\0" * 64)
-        same = compare_digest(kept, _hash(presented).encode())
-        return identity if same and match else None
+        identity = presented[IDENTITY]
+        # What has another form than a key has no hash that is kept.
+        kept = self._hashes.get(identity, NOBODY)
+        return identity if compare_digest(kept, _hashed(presented)) else None
 
     def _look(self) -> None:
         try:
             status = self._path.stat()
             stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
             if stamp != self._stamp:
-                self._hashes = {key.id: key.sha256.encode() for key in read_keys(self._path)}
+                self._hashes = {key.id: bytes.fromhex(key.sha256) for key in read_keys(self._path)}
                 self._stamp = stamp
         except (OSError, LightloopError):
             self._hashes, self._stamp = {}, None
 
 
-def _hash(secret: str) -> str:
-    return sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+def _hashed(secret: str) -> bytes:
+    return sha256(secret.encode("utf-8", "surrogateescape")).digest()
 
 
 def _write(path: Path, keys: tuple[Key, ...]) -> None:

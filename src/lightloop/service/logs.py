@@ -5,13 +5,15 @@ does not take in time is counted and left out.
 """
 
 import atexit
+import contextlib
 import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from io import FileIO
+from io import BytesIO, FileIO
 from typing import Any, BinaryIO, Final
 
 import structlog
@@ -26,12 +28,18 @@ GATHER: Final = 0.02  # seconds for which lines are gathered
 
 
 class Writer:
-    """A file that is written to by a thread of its own."""
+    """A file that is written to by a thread of its own.
+
+    Attributes:
+        first: what the thread does before it writes, and `flush` does too; it may hand lines over.
+    """
 
     def __init__(self, stream: BinaryIO | FileIO) -> None:
         self._stream = stream
+        self.first: list[Callable[[], None]] = []
         self._lines: deque[bytes] = deque(maxlen=WAITING)
         self._some = threading.Event()
+        self._woken = False
         self._busy = self._closing = False
         self._left_out = 0
         self._thread: threading.Thread | None = None
@@ -41,7 +49,12 @@ class Writer:
         if len(self._lines) == WAITING:
             self._left_out += 1
         self._lines.append(line)
-        if not self._some.is_set():
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the thread come, within `GATHER` seconds."""
+        if not self._woken:
+            self._woken = True
             self._some.set()
             # Late, so that a process that forks after it made its app still has a thread of its own.
             if self._thread is None:
@@ -54,6 +67,7 @@ class Writer:
 
     def flush(self) -> None:
         """Wait until what was handed over is written, for at most a second."""
+        self._begin()
         end = time.monotonic() + 1.0
         while (self._lines or self._busy) and time.monotonic() < end:
             time.sleep(GATHER / 4)
@@ -70,12 +84,20 @@ class Writer:
             if not self._closing:
                 time.sleep(GATHER)
             self._some.clear()
+            self._woken = False
             self._busy = True
+            self._begin()
             try:
                 self._drain()
             except (OSError, ValueError):  # nobody reads any more
                 self._lines.clear()
             self._busy = False
+
+    def _begin(self) -> None:
+        for one in tuple(self.first):
+            # What can't be entered may not end the lines of all others.
+            with contextlib.suppress(Exception):
+                one()
 
     def _drain(self) -> None:
         lines = []
@@ -105,6 +127,11 @@ def standard_error() -> Writer:
     return Writer(FileIO(sys.stderr.fileno(), "w", closefd=False))
 
 
+def writer_of(settings: ServeConfig) -> Writer:
+    """The writer of the logger, or one that writes nothing."""
+    return Writer(BytesIO()) if settings.logs == "none" else standard_error()
+
+
 def make_logger(settings: ServeConfig, writer: Writer | None = None) -> Any:
     """A structlog logger for one line a request, or None where there are to be no logs.
 
@@ -123,7 +150,7 @@ def make_logger(settings: ServeConfig, writer: Writer | None = None) -> Any:
 
 
 def _stamp(_: WrappedLogger, level: str, event: EventDict) -> EventDict:
-    now = time.time()
+    now = event.pop("at", None) or time.time()
     return {"time": f"{_second(int(now))}.{int(now % 1 * 1000):03d}Z", "level": level, **event}
 
 

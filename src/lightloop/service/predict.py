@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from lightloop.errors import RefusedError
 from lightloop.service.answers import as_json
-from lightloop.service.ask import Answered, answered, count, headers, json_body, kept, record_of, scored, with_ids
+from lightloop.service.ask import Answered, answered, headers, json_body, kept, record_of, scored, with_ids
 from lightloop.service.batching import Batcher
+from lightloop.service.books import SEEN, Seen, count
 from lightloop.service.context import Context
-from lightloop.service.edge import SEEN, Answering
+from lightloop.service.edge import Answering
 from lightloop.service.faults import RequestError, answer_json
 from lightloop.service.loaded import Loaded
 from lightloop.service.schemas import Record
@@ -28,7 +29,7 @@ def add_routes(app: FastAPI, context: Context) -> dict[str, Answering]:
 
     @app.post("/v1/predict", tags=["predict"], summary="The prediction for one record.")
     async def predict(request: Request) -> Response:
-        loaded = context.slots.pick(request.headers)
+        loaded = context.slots.pick_for(request)
         record, size = await record_of(request, context, loaded)
         together = None
         if context.batcher is not None:
@@ -38,9 +39,10 @@ def add_routes(app: FastAPI, context: Context) -> dict[str, Answering]:
             return scored(context, loaded, [record()])
 
         answer = await answered(request, context, loaded, alone, size=size, together=together)
-        count(loaded, answer.predictions)
         kept(request, context, loaded, answer, size)
-        request.scope[SEEN].told["prediction_id"] = answer.ids[0]
+        seen: Seen = request.scope[SEEN]
+        seen.predicted = loaded, answer.predictions[0]
+        seen.told["prediction_id"] = answer.ids[0]
         return answer_json(_told(loaded, answer)[0], headers=headers(loaded))
 
     @app.post("/v1/predict/many", tags=["predict"], summary="The predictions for several records.")

@@ -61,7 +61,7 @@ class Recorder:
         self._soon = threading.Event()  # the queue is half full, or the service stops: rows are made without waiting
         self._thread: threading.Thread | None = None
         # Asked for each request: where time is the machine's, that is all there is to know.
-        self._clock = clock.seconds if clock.VARIABLE in os.environ else time.time
+        self._clock = clock.now_of()
         self._makers: dict[str, Rows] = {}
 
     def add(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from starlette.requests import Request
 
 from lightloop.service.tally import Tally
 
@@ -68,6 +69,11 @@ class Slots:
     def trouble(self) -> str | None:
         """Why the service is not ready (a worker is dead or loads still, or this one stops), or None when it is."""
         return self._trouble()
+
+    def pick_for(self, request: Request) -> "Loaded":
+        """The release that answers a request; its headers are looked at where that depends on them."""
+        candidate = self.candidate
+        return self.current if candidate is None else self.pick(request.headers)
 
     def pick(self, headers: Mapping[str, str]) -> "Loaded":
         """The release that answers a request.

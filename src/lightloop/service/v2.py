@@ -24,8 +24,9 @@ from lightloop.data.tabular.input import TabularInput
 from lightloop.data.text.input import TextInput
 from lightloop.data.text.tokenizer import tokenizer_of
 from lightloop.service.about import own_version
-from lightloop.service.ask import Answered, answered, count, headers, kept, with_ids
+from lightloop.service.ask import Answered, answered, headers, kept, with_ids
 from lightloop.service.bodies import JSON, content_type, read_body
+from lightloop.service.books import count
 from lightloop.service.context import Context
 from lightloop.service.faults import RequestError, answer_json, sentence
 from lightloop.service.loaded import Loaded

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from lightloop.config.serve import ServeConfig
-from lightloop.service import metrics
 from lightloop.service.faults import RequestError
 
 Result = TypeVar("Result")
@@ -27,10 +26,14 @@ class Work:
 
     Attributes:
         in_hand: requests that are being answered.
+        changed: called whenever that is another number.
+        alone: tells whether no other request has come; None where nobody knows.
     """
 
     def __init__(self, settings: ServeConfig) -> None:
         self.in_hand = 0
+        self.changed: Callable[[], None] = lambda: None
+        self.alone: Callable[[], bool] | None = None
         self._most, self._deadline = settings.queue, settings.deadline
         self._quick = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
         # An explanation asks the graph hundreds of times: predictions do not wait behind it.
@@ -51,7 +54,8 @@ class Work:
         try:
             # One turn of the loop: all requests that have come are counted before the first of them is answered, so
             # that the bound holds although answers are given one after the other.
-            await asyncio.sleep(0)
+            if self.alone is None or not self.alone():
+                await asyncio.sleep(0)
             if time.perf_counter() - started > self._deadline:
                 raise self._late()
         except BaseException:
@@ -64,7 +68,7 @@ class Work:
 
     def _count(self, change: int) -> None:
         self.in_hand += change
-        metrics.IN_HAND.inc(change)
+        self.changed()
 
     async def threaded(self, task: Callable[[], Result], started: float, *, long: bool = False) -> Result:
         """What a task gives that runs in a thread.

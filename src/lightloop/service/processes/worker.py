@@ -75,6 +75,10 @@ class Worker(uvicorn.Server):
         self._shared = _State()
         self.server_state = self._shared
 
+    def alone(self) -> bool:
+        """Whether there is at most one request."""
+        return len(self.server_state.tasks) <= 1
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin with no socket: the follower opens them."""
         await super().startup(sockets=[])
@@ -356,8 +360,12 @@ def main(
         log_config=None,
         access_log=False,
         server_header=False,
+        # Spans alone tell the client's scheme and address; nothing else asks for them.
+        proxy_headers=settings.traces is not None,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE,
     )
-    Worker(config, follower, settings.drain, held).run()
+    worker = Worker(config, follower, settings.drain, held)
+    app.work.alone = worker.alone
+    worker.run()
     return 0
