@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """Two test processes run side by side: one thread each. PyTorch and NumPy read this as they are imported, before fixtures."""
+    """One thread in each of the two test processes: PyTorch and NumPy read this as they load, before fixtures."""
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     from compositions import keep
 
