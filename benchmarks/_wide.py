@@ -82,7 +82,7 @@ def write_wide(folder: Path, standing: Standing, rows: int, columns: int, *, day
         "label": pa.array(predictor.classes).take(pa.array(codes)),
         "probability": pa.array(p_NK[np.arange(rows), codes], pa.float32()),
         "probabilities": pa.array(list(p_NK), pa.list_(pa.float32())),
-        "abstains": pa.array(predictor.abstains(p_NK)),
+        "abstains": pa.array(predictor.manifest.rules.abstains(p_NK)),
         "novelty": pa.array(generator.random(rows), pa.float32()),
     }
     struct = pa.StructArray.from_arrays(

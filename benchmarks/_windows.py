@@ -124,7 +124,7 @@ def logged(
             "label": pa.array(manifest.classes).take(pa.array(codes)),
             "probability": pa.array(answers[np.arange(count), codes], pa.float32()),
             "probabilities": pa.array(answers.tolist(), pa.list_(pa.float32())),
-            "abstains": pa.array(predictor.abstains(answers)),
+            "abstains": pa.array(manifest.rules.abstains(answers)),
             "truth": table.column("label").cast(pa.string()),
         }
     else:
