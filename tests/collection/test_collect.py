@@ -19,6 +19,7 @@ from lightloop.collection import collect as module
 from lightloop.collection.collect import Collection, collect
 from lightloop.collection.said import said
 from lightloop.data.collected import collected_path
+from lightloop.data.splits import read_splits
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.files import write_json
 from lightloop.project import Project
@@ -104,6 +105,25 @@ def test_labels_that_are_no_class_are_set_aside_and_lost_columns_are_refused(pro
     write_answers(project.root, new * 3, of_new * 3)
     with pytest.raises(RefusedError, match="the log does not keep 'town'"):
         run(project)
+
+
+def test_after_the_truth_has_changed_older_records_are_left_out(project: Project) -> None:
+    new, of_new = applicants(300)
+    write_answers(project.root, new, [{"dear": "cheap", "cheap": "dear"}[label] for label in of_new])
+    found = run(project, dry_run=True)
+    assert found.judgement is not None
+    assert (found.judgement.since, found.judgement.before) == (START, None)
+    assert "records hold since 2026-11-20 00:00 UTC, 48 older ones are left out" in said(found)
+    config = module.read_params(project)
+    assert len(read_splits(config.data, project.root, config.seed)["train"]) == 38
+    done = run(project)
+    assert done.judgement == found.judgement
+    splits = read_splits(config.data, project.root, config.seed)
+    assert {side: len(table) for side, table in splits.items()} == done.added
+    assert all(name.startswith("collected/") for table in splits.values() for name in table["id"].to_pylist())
+    (project.configs / "monitor/default.yaml").write_text("collect: {newest: null}\n")
+    write_answers(project.root, *applicants(310))
+    assert run(project).judgement is None
 
 
 def test_where_dvc_fails_all_is_as_it_was(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,5 +100,6 @@ def test_keys_are_those_of_the_file(tmp_path: Path, repository: Project) -> None
     assert read_keys(config.data, tmp_path).to_pydict() == {
         "collected_id": ["id-0", "id-1"],
         "collected_split": ["train", "test"],
+        "collected_time": [None, None],  # as files of earlier versions
     }
     assert pq.read_metadata(collected_path(config.data, tmp_path)).num_rows == 2

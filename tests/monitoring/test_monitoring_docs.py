@@ -32,6 +32,7 @@ REASONS = {
     "lightloop simulate": "takes minutes: tests/simulation/test_simulate.py runs the whole of it",
     "lightloop simulate --no-drift --days 4": "takes minutes: tests/simulation/test_simulate.py",
     "lightloop simulate --drift covariate --form gradual --size 1.5": "takes minutes: tests/simulation/test_records.py",
+    "lightloop simulate --form seasonal": "takes half an hour: tests/simulation/test_records.py",
 }
 
 

@@ -119,3 +119,15 @@ def test_concept_drift_is_found_learned_and_served(tmp_path: Path):
     assert "recovered: accuracy" in done.stdout
     assert processes_in(folder) == []
     assert command(REPOSITORY, "git", "status", "--porcelain").stdout == status
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_gradual_concept_drift_is_recovered_from_when_old_records_are_left_out(tmp_path: Path):
+    folder = tmp_path / "copy"
+    done = command(REPOSITORY, "lightloop", "simulate", "--form", "gradual", "--folder", str(folder))
+    assert done.returncode == 0, done.stderr
+    found = Timeline.model_validate(json.loads((folder / "reports" / "simulation.json").read_text()))
+    assert found.recovered, done.stdout
+    said = [event.sentence for event in found.events if event.what == "collect"]
+    assert any("records hold since" in sentence for sentence in said)

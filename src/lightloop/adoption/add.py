@@ -311,7 +311,7 @@ def _with_their_group(project: Project, spec: AnySpec, new: pa.Table, chosen: li
     if spec.split.policy != "group" or not names:
         return chosen
     sides: dict[object, Side] = {}
-    known: dict[Side, pa.Table] = dict(read_splits(spec, project.root, seed).items())
+    known: dict[Side, pa.Table] = dict(read_splits(spec, project.root, seed, whole=True).items())
     for side, table in known.items():
         sides |= {group: side for group in table.column(names[0]).to_pylist() if group is not None}
     found = []

@@ -77,7 +77,9 @@ def simulate(
     drift: Annotated[str, typer.Option(help="covariate, label or concept.")] = "concept",
     form: Annotated[str, typer.Option(help="sudden, gradual or seasonal.")] = "sudden",
     size: Annotated[float | None, typer.Option(help="See docs/monitoring.md; else one that a day shows.")] = None,
-    days: Annotated[int, typer.Option(help="That pass at most.")] = 8,
+    days: Annotated[
+        int | None, typer.Option(help="That pass at most, else 8, of gradual drift 10, seasonal 20.")
+    ] = None,
     records: Annotated[int, typer.Option(help="A day.")] = 800,
     labels: Annotated[float, typer.Option(help="Share of the answers whose truth comes.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Of the records that are drawn.")] = 42,
@@ -90,9 +92,11 @@ def simulate(
 
     from lightloop.errors import UsageError
     from lightloop.project import Project
-    from lightloop.simulation.plan import Plan
+    from lightloop.simulation.plan import DAYS, Plan
 
-    asked = {"kind": "none" if no_drift else drift, "form": form, "size": size, "days": days, "records": records}
+    days = days or dict(DAYS).get(form)  # type: ignore[call-overload]
+    asked = {"kind": "none" if no_drift else drift, "form": form, "size": size, "records": records}
+    asked |= {} if days is None else {"days": days}
     try:
         plan = Plan.model_validate(asked | {"labels": labels, "seed": seed, "experiment": experiment})
     except ValidationError as error:

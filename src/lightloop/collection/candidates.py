@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lightloop.config.schema import AnySpec
-from lightloop.data.collected import ID
+from lightloop.data.collected import ID, KEYS, TIME
 from lightloop.data.records import read_records
 from lightloop.errors import RefusedError
 from lightloop.monitoring.window import Window
@@ -30,8 +30,8 @@ def candidates(window: Window, spec: AnySpec, root: Path, taken: Sequence[str]) 
         taken: ids of predictions that were collected before; they are left out.
 
     Returns:
-        The columns of the data set that are read, and `collected_id`; a row a prediction, the oldest first. What the
-        log can't know (groups, sensitive columns, slices) is null.
+        The columns of the data set that are read, `collected_id` and `collected_time`; a row a prediction, the oldest
+        first. What the log can't know (groups, sensitive columns, slices) is null.
 
     Raises:
         RefusedError: the log lacks a column that the model is asked with.
@@ -39,7 +39,10 @@ def candidates(window: Window, spec: AnySpec, root: Path, taken: Sequence[str]) 
     rows = labelled_rows(window, spec, taken)
     predictions = window.predictions.take(rows)
     records = window.records.take(rows) if window.records.num_columns else window.records
-    columns: dict[str, pa.ChunkedArray | pa.Array] = {ID: predictions.column("prediction_id").cast(pa.string())}
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {
+        ID: predictions.column("prediction_id").cast(pa.string()),
+        TIME: predictions.column("time").cast(KEYS.field(TIME).type),
+    }
     if spec.modality == "tabular" and spec.id:
         columns[spec.id] = columns[ID]
     known = read_records(spec, root, "train", collected=False)

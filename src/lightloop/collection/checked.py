@@ -53,7 +53,7 @@ def _refusals(
     from lightloop.quality.modality import read_metadata
 
     suite = load_suite(project.expectations / f"{spec.expectations}.json")
-    with _beside_the_data(project, spec, joined(before, new)) as root:
+    with beside_the_data(project, spec, joined(before, new)) as root:
         metadata = read_metadata(spec, root)
     rows, whole = failing_records(suite, metadata)
     ids = set(new.column(ID).to_pylist())
@@ -71,7 +71,7 @@ def joined(before: pa.Table | None, new: pa.Table) -> pa.Table:
 
 
 @contextmanager
-def _beside_the_data(project: Project, spec: AnySpec, collected: pa.Table) -> Iterator[Path]:
+def beside_the_data(project: Project, spec: AnySpec, collected: pa.Table) -> Iterator[Path]:
     """A folder that reads as the project's, with another collected file; the project's data are not touched."""
     with tempfile.TemporaryDirectory() as root:
         target = collected_path(spec, Path(root))

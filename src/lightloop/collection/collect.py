@@ -1,6 +1,7 @@
 """`lightloop collect`: labelled answers of the service become new data, and nothing that was known is counted twice.
 
-log + feedback -> labelled -> not yet collected -> not known already -> side -> data check -> file -> data.dvc
+log + feedback -> labelled -> not yet collected -> not known already -> side -> data check -> do older ones hold
+    -> file -> data.dvc
 """
 
 from collections import Counter
@@ -15,12 +16,13 @@ from pydantic import BaseModel, ConfigDict
 
 from lightloop import clock
 from lightloop.collection.candidates import OUR_NAMES, candidates, labelled_rows, refuse_redacted
-from lightloop.collection.checked import joined, set_aside
+from lightloop.collection.checked import beside_the_data, joined, set_aside
+from lightloop.collection.outdated import Judgement, judge
 from lightloop.collection.sides import chosen_sides
 from lightloop.config.compose import compose_config, read_params
 from lightloop.config.schema import AnySpec, Config
 from lightloop.config.series import SeriesSpec
-from lightloop.data.collected import ID, SPLIT, Side, collected_path, read_keys
+from lightloop.data.collected import ID, SPLIT, Side, collected_path, read_keys, with_since
 from lightloop.data.splits import read_splits
 from lightloop.errors import UsageError
 from lightloop.monitoring.content import Keys, content_keys
@@ -45,6 +47,7 @@ class Collection(BaseModel):
         set_aside: the reasons of the data check, with the number of records each.
         added: new records by side.
         labels: new records by label; empty where numbers are predicted.
+        judgement: whether older records still hold, see `collection.outdated`; null where that can't be judged.
         data_version: of `data.dvc` afterwards; null where nothing was written.
         dry_run: whether nothing was to be written.
     """
@@ -60,6 +63,7 @@ class Collection(BaseModel):
     set_aside: dict[str, int]
     added: dict[str, int]
     labels: dict[str, int]
+    judgement: Judgement | None = None
     data_version: str | None = None
     dry_run: bool = False
 
@@ -100,9 +104,13 @@ def collect(
     new, counts = _new(project, config, found)
     reasons = set_aside(project, spec, before, new) if len(new) else {}
     new = new.filter(pa.array([one not in reasons for one in new.column(ID).to_pylist()], pa.bool_()))
-    version = None
-    if len(new) and not dry_run:
-        version = write_collected(project, path, joined(before, new))
+    version, judgement = None, None
+    if len(new):
+        table = joined(before, new)
+        judgement = _judgement(project, config, table)
+        if judgement is not None:
+            table = with_since(table, judgement.since, spec, project.root)
+        version = None if dry_run else write_collected(project, path, table)
     return Collection(
         start=found.start,
         end=found.end,
@@ -113,9 +121,19 @@ def collect(
         set_aside=dict(sorted(Counter("; ".join(several) for several in reasons.values()).items())),
         added=dict(sorted(Counter(new.column(SPLIT).to_pylist()).items())),
         labels=label_counts(new, spec),
+        judgement=judgement,
         data_version=version,
         dry_run=dry_run,
     )
+
+
+def _judgement(project: Project, config: Config, collected: pa.Table) -> Judgement | None:
+    """Whether older records still hold beside what would be in the file."""
+    newest = compose_config(project).monitor.collect.newest
+    if newest is None:
+        return None
+    with beside_the_data(project, config.data, collected) as root:
+        return judge(config, root, newest)
 
 
 def _folders(project: Project, spec: AnySpec, log: str | None, feedback: str | None) -> tuple[str, str]:
@@ -181,18 +199,19 @@ def _unknown(project: Project, config: Config, fresh: pa.Table) -> pa.Table:
 
 
 def known_contents(project: Project, spec: AnySpec, seed: int) -> tuple[dict[int, Side], set[tuple[int, int]]]:
-    """The side of each content that the data set holds, and which contents it holds under which labels; both as numbers
-    of `monitoring.content.content_keys`.
+    """The side of each content that the data set has, and which contents hold under which labels; both as numbers of
+    `monitoring.content.content_keys`. What no longer holds may come again, to the side where it was.
     """
     sides: dict[int, Side] = {}
     seen: set[tuple[int, int]] = set()
     names = [OUR_NAMES.get(spec.modality, name) for name in spec.features]
-    for side, table in read_splits(spec, project.root, seed).items():
+    for side, table in read_splits(spec, project.root, seed, whole=True).items():
+        for key in np.unique(content_keys(table, names)).tolist():
+            sides.setdefault(key, side)
+    for table in read_splits(spec, project.root, seed).values():
         keys: Keys = content_keys(table, names)
         labels: Keys = content_keys(table, ["label"])
         seen.update(zip(keys.tolist(), labels.tolist(), strict=True))
-        for key in np.unique(keys).tolist():
-            sides.setdefault(key, side)
     return sides, seen
 
 

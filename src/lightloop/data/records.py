@@ -7,6 +7,7 @@ Shapes: N records.
 
 import importlib
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from lightloop.config.data import Part
 from lightloop.config.schema import AnySpec
 from lightloop.data.collected import (
     SPLIT,
+    TIME,
     Side,
     collected_file,
     collected_path,
@@ -60,8 +62,13 @@ def read_records(spec: AnySpec, root: Path, part: Part, *, collected: bool = Tru
     return pa.concat_tables([table, *added], promote_options="permissive")
 
 
-def read_collected(spec: AnySpec, root: Path) -> dict[Side, pa.Table]:
+def read_collected(spec: AnySpec, root: Path, since: datetime | None = None) -> dict[Side, pa.Table]:
     """The records that were collected, by the side that they are on; empty where nothing was, and of forecasts.
+
+    Args:
+        spec: the data set.
+        root: the project's folder.
+        since: UTC; older ones are left out, but those without a time.
 
     Raises:
         LightloopError: the file is damaged.
@@ -71,6 +78,10 @@ def read_collected(spec: AnySpec, root: Path) -> dict[Side, pa.Table]:
     keys = read_keys(spec, root)
     table = named(_read_file(_beside(spec), root, "train"), keys)
     sides = keys.column(SPLIT)
+    if since is not None:
+        times = keys.column(TIME)
+        young = pc.fill_null(pc.greater_equal(times, pa.scalar(since, times.type)), True)
+        table, sides = table.filter(young), sides.filter(young)
     return {side.as_py(): table.filter(pc.equal(sides, side)) for side in sides.unique()}
 
 

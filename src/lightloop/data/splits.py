@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lightloop.config.schema import AnySpec
 from lightloop.config.series import SeriesSpec
+from lightloop.data.collected import read_since
 from lightloop.data.records import group_codes, label_codes, read_collected, read_records
 from lightloop.data.unlabelled import split_labelled
 from lightloop.errors import RefusedError
@@ -22,8 +23,8 @@ MOST_PARTS = (10, 100)  # of which a share is so many
 CLOSE = 0.01  # to the share that is asked for
 
 
-def read_splits(spec: AnySpec, root: Path, seed: int) -> dict[SplitName, pa.Table]:
-    """The records of each split, as tables of `data.records.read_records`.
+def read_splits(spec: AnySpec, root: Path, seed: int, *, whole: bool = False) -> dict[SplitName, pa.Table]:
+    """The records of each split that hold (`data.collected`), as tables of `data.records.read_records`.
 
     The same spec, files and seed give the same splits, in every stage and process.
 
@@ -31,6 +32,7 @@ def read_splits(spec: AnySpec, root: Path, seed: int) -> dict[SplitName, pa.Tabl
         spec: the data set, with its split policy.
         root: the project's folder.
         seed: of the draws.
+        whole: with the records that no longer hold.
 
     Raises:
         LightloopError: a file is missing or not readable.
@@ -42,18 +44,22 @@ def read_splits(spec: AnySpec, root: Path, seed: int) -> dict[SplitName, pa.Tabl
 
         return read_windows(spec, root)
     # Drawn without the collected ones, whose side is fixed: more of them must move no other record.
-    collected = read_collected(spec, root)
-    rest, _ = split_labelled(read_records(spec, root, "train", collected=False), spec)
-    if "time" in collected:
-        rest = _joined(rest, collected["time"])
+    since = None if whole else read_since(spec, root)
+    collected = read_collected(spec, root, since)
+    own = {part: read_records(spec, root, part, collected=False) for part in spec.files}
+    own["train"], _ = split_labelled(own["train"], spec)
+    if since is not None:
+        own = {part: table.slice(0, 0) for part, table in own.items()}
+    rest = _joined(own["train"], collected["time"]) if "time" in collected else own["train"]
+    nothing = since is not None and not len(rest)  # to divide: what was collected has its sides
     if spec.split.test == "predefined":
-        test = read_records(spec, root, "test", collected=False)
+        test = own["test"]
     else:
-        rest, test = divide(rest, spec, spec.split.test, seed)
+        rest, test = (rest, rest) if nothing else divide(rest, spec, spec.split.test, seed)
     if spec.split.validation == "predefined":
-        train, validation = rest, read_records(spec, root, "validation", collected=False)
+        train, validation = rest, own["validation"]
     else:
-        train, validation = divide(rest, spec, spec.split.validation, seed)
+        train, validation = (rest, rest) if nothing else divide(rest, spec, spec.split.validation, seed)
     splits: dict[SplitName, pa.Table] = {"train": train, "validation": validation, "test": test}
     return {name: _joined(table, collected[name]) if name in collected else table for name, table in splits.items()}
 

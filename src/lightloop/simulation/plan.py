@@ -14,6 +14,9 @@ WINDOW = timedelta(days=1)
 # How large a drift is where nothing else is said: large enough that a day shows it.
 SIZES: dict[Kind, float] = {"none": 0.0, "covariate": 2.0, "label": 0.4, "concept": 1.0}
 RAMP = 4  # days that a gradual drift takes, and a quarter of the year of a seasonal one
+# That are simulated where nothing else is said: of a seasonal drift the whole wave, and two days before and after it.
+DAYS: dict[Form, int] = {"sudden": 8, "gradual": 10, "seasonal": 20}
+WHOLE = 0.9  # strength from which on a drift is taken for whole
 
 
 class Plan(Frozen):
@@ -38,7 +41,7 @@ class Plan(Frozen):
     kind: Kind = "concept"
     form: Form = "sudden"
     size: Annotated[float, Field(ge=0)] | None = None
-    days: Count = 8
+    days: Count = DAYS["sudden"]
     drift_day: Annotated[int, Field(ge=1)] = 2
     records: Annotated[int, Field(ge=50)] = 800
     labels: Annotated[float, Field(ge=0, le=1)] = 1.0

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lightloop.collection.outdated import Judgement
+from lightloop.collection.said import holding
 from lightloop.data.tabular.input import TabularInput
 from lightloop.errors import LightloopError, RefusedError
 from lightloop.files import read_json, write_json
@@ -20,7 +22,7 @@ from lightloop.project import Project
 from lightloop.serving.manifest import read_manifest
 from lightloop.simulation.copied import Copy
 from lightloop.simulation.page import write_page
-from lightloop.simulation.plan import START, WINDOW, Plan
+from lightloop.simulation.plan import START, WHOLE, WINDOW, Plan
 from lightloop.simulation.records import Stream
 from lightloop.simulation.timeline import DaySeen, Event, Timeline, What, worst
 from lightloop.simulation.traffic import Clients, Day
@@ -127,7 +129,8 @@ class _Run:
         answered = time.monotonic()
         seen = clients.day(records, lambda part: self.copy.turn(day + part))
         served = max(seen.versions, key=lambda name: seen.versions[name], default="none")
-        if self.recovered_at is None and self.made_for.get(served, 0.0) > 0 and self._is_back(seen.accuracy):
+        whole = records[0].drift >= WHOLE and self.made_for.get(served, 0.0) > 0
+        if self.recovered_at is None and whole and self._is_back(seen.accuracy):
             self.recovered_at = (day, answered)
         self._wait_for_log(begins, seen)
         self.copy.turn(day + 1)
@@ -155,7 +158,11 @@ class _Run:
             self._retrain(day, drift)
 
     def _is_last(self, day: int) -> bool:
-        """Whether the simulation ends after a day: the planned ones are over, or the recovery was seen enough."""
+        """Whether the simulation ends after a day: the planned ones are over, or the recovery was seen enough. What is
+        seasonal goes on: the drift that was learned goes away again.
+        """
+        if self.plan.form == "seasonal":
+            return day + 1 >= self.plan.days
         seen = 0 if self.recovered_at is None else day - self.recovered_at[0] + 1
         return day + 1 >= self.plan.days or seen >= self.plan.after
 
@@ -178,6 +185,9 @@ class _Run:
             return
         parts = ", ".join(f"{count} {side}" for side, count in added.items())
         self._tell("collect", f"{sum(added.values())} labelled records of {days} days: {parts}")
+        if found["judgement"]:
+            for line in holding(Judgement.model_validate(found["judgement"])):
+                self._tell("collect", line)
         self.copy.commit("collected")
         self._release("retrained", drift)
 

@@ -65,8 +65,8 @@ class Timeline(Form):
         before: accuracy without drift, by the first release.
         during: the worst day with drift, until the recovery.
         after: by the recovered release, with drift; null where nothing recovered.
-        recovered: whether a release was served that was made of records with drift, and its accuracy is nearer to
-            `before` than to `during`.
+        recovered: whether a release was served that was made of records with drift, and its accuracy on a day on which
+            the drift was whole is nearer to `before` than to `during`.
         seconds_to_recovery: real seconds from the first record with drift to the first answer of that release, with
             all that was asked and trained in between; null as above.
         days_to_recovery: of the simulation.
