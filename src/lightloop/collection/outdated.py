@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import ttest_rel
+from threadpoolctl import threadpool_limits
 
 from lightloop.collection.candidates import OUR_NAMES
 from lightloop.collection.sides import by_time
@@ -19,7 +20,7 @@ from lightloop.config.schema import AnySpec, Config
 from lightloop.data.collected import ID, PREFIX, TIME, collected_path, read_keys, read_since
 from lightloop.data.records import label_codes
 from lightloop.data.splits import SplitName, read_splits
-from lightloop.evaluation.baseline import baseline_answers
+from lightloop.evaluation.baseline import baseline_answers, baseline_title
 from lightloop.monitoring.content import content_keys
 
 FEWEST = 100  # records to judge by
@@ -89,7 +90,10 @@ def judge(config: Config, root: Path, newest: int) -> Judgement | None:
     choices = [one for one in _choices(times_N, len(rows_E)) if one > now or (one < now and not by_time(spec))]
     choices = [one for one in choices if _keeps_all(labels, times, spec, one)]
     taught_N = _sampled(len(pool), rows_E, config.seed)
-    losses = {since: _losses(config, pool, rows_E, taught_N & (times_N >= since)) for since in [now, *choices]}
+    baseline_title(spec)  # which loads its libraries: only the threads of what is loaded can be limited
+    # Boosting of few records with a thread a core mostly waits: 14 times the processor time on two busy ones.
+    with threadpool_limits(1):
+        losses = {since: _losses(config, pool, rows_E, taught_N & (times_N >= since)) for since in [now, *choices]}
     since = _chosen(losses, now)
     return Judgement(
         since=_date(since),
