@@ -24,6 +24,10 @@ from lightloop.serving.predictor import Predictor
 
 SIZE = (4, 6)
 KINDS = ("tabular", "image", "text", "series", "noise")
+# Tests that look at no kind in particular rest on the first that the project has.
+PLAIN = KINDS[0]
+NAME = f"tiny-{PLAIN}"
+LABELS = {"tabular": ("no", "yes"), "image": ("dark", "light"), "text": ("short", "long")}
 FLOAT, TEXT = TensorProto.FLOAT, TensorProto.STRING
 
 
@@ -41,6 +45,16 @@ def grey(level: int, size: tuple[int, int] = SIZE) -> bytes:
 
 def image_record(level: int = 90) -> dict[str, Any]:
     return {"image": base64.b64encode(grey(level)).decode()}
+
+
+def plain_record(number: int = 20) -> dict[str, Any]:
+    """A record of the plain kind: each number from 0 to 255 is another one, those up to 40 of the first class."""
+    return NUMBERED[PLAIN](number)
+
+
+def secret_record() -> dict[str, Any]:
+    """A record of the plain kind whose values can be looked for."""
+    return SECRETS[PLAIN]
 
 
 def tiny_bundle(kind: str, folder: Path, *, bias: float = 0.0, golden: bool = True) -> Path:
@@ -149,7 +163,7 @@ def _tabular(bias: float) -> Made:
     content = {
         "modality": "tabular",
         "problem": "classification",
-        "classes": ["no", "yes"],
+        "classes": list(LABELS["tabular"]),
         "answer": "probabilities",
         "calibration": SETS,
         "input": {"kind": "tabular", "features": features},
@@ -184,7 +198,7 @@ def _image(bias: float) -> Made:
     content = {
         "modality": "image",
         "problem": "classification",
-        "classes": ["dark", "light"],
+        "classes": list(LABELS["image"]),
         "answer": "probabilities",
         "calibration": SETS,
         "input": {"kind": "image", "channels": 1, "size": SIZE},
@@ -212,7 +226,7 @@ def _text(bias: float) -> Made:
     content = {
         "modality": "text",
         "problem": "classification",
-        "classes": ["short", "long"],
+        "classes": list(LABELS["text"]),
         "answer": "probabilities",
         "calibration": SETS,
         "input": {"kind": "text", "max_length": 8},
@@ -283,6 +297,20 @@ def _noise(bias: float) -> Made:
     return content, nodes, constants, pa.table({"noise": [[0.0, 1.0, 2.0, 3.0], [1.0, 1.0, 1.0, 1.0]]})
 
 
+NUMBERED: dict[str, Callable[[int], dict[str, Any]]] = {
+    "tabular": lambda number: {"the age": number},
+    "image": image_record,
+    "text": lambda number: {"text": str(number)},
+    "series": lambda number: {"load": [number, 2, 3, 4], "day": "2026-01-04"},
+    "noise": lambda number: {"noise": [number, 1, 2, 3]},
+}
+SECRETS: dict[str, dict[str, Any]] = {
+    "tabular": {"class": "a very secret town"},
+    "image": image_record(77),
+    "text": {"text": "a very secret text"},
+    "series": {"load": [98765.4, 2, 3, 4], "day": "2026-01-04"},
+    "noise": {"noise": [98765.4, 1, 2, 3]},
+}
 MAKERS: dict[str, Callable[[float], Made]] = {
     "tabular": _tabular,
     "image": _image,

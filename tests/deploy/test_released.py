@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tiny_bundles import tiny_bundle
+from tiny_bundles import PLAIN, tiny_bundle
 
 from lightloop.deploy.released import (
     DEPLOY_ROOT,
@@ -19,7 +19,7 @@ from lightloop.project import Project
 
 
 def test_a_bundle_by_path_is_verified(tmp_path: Path) -> None:
-    bundle = tiny_bundle("text", tmp_path / "bundle")
+    bundle = tiny_bundle(PLAIN, tmp_path / "bundle")
     served = by_path(bundle)
     assert served.version is None
     assert served.title == f"bundle {served.digest[:12]}"

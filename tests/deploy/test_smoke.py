@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 from services import serving
-from tiny_bundles import KINDS, tiny_bundle
+from tiny_bundles import KINDS, PLAIN, tiny_bundle
 
 from lightloop.deploy.smoke import check
 from lightloop.errors import LightloopError
@@ -31,7 +31,7 @@ def test_every_kind_of_record_is_answered_as_it_was_released(kind: str, tmp_path
 
 
 def test_nobody_there_is_one_sentence(tmp_path: Path) -> None:
-    bundle = tiny_bundle("text", tmp_path / "bundle")
+    bundle = tiny_bundle(PLAIN, tmp_path / "bundle")
     with (
         httpx.Client(base_url="http://127.0.0.1:9") as client,
         pytest.raises(LightloopError, match="does not answer /health/ready"),

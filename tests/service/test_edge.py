@@ -13,7 +13,7 @@ import httpx
 import pytest
 from http_world import client_of, example
 from starlette.testclient import TestClient
-from tiny_bundles import tiny_bundle
+from tiny_bundles import NAME, PLAIN, plain_record, secret_record, tiny_bundle
 
 from lightloop.config.serve import ServeConfig
 from lightloop.service import logs
@@ -42,7 +42,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_request_ids_come_back_or_are_made(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    with client_of(releases["text"], tmp_path) as client:
+    with client_of(releases[PLAIN], tmp_path) as client:
         assert client.get("/health/live", headers={"x-request-id": "abc-1"}).headers["x-request-id"] == "abc-1"
         made = {client.get("/health/live").headers["x-request-id"] for _ in range(3)}
         assert len(made) == 3
@@ -52,11 +52,11 @@ def test_request_ids_come_back_or_are_made(releases: dict[str, Loaded], tmp_path
 
 def test_lines_hold_ids_and_no_bodies_or_keys(releases: dict[str, Loaded], tmp_path: Path, written: Any) -> None:
     kept, secret = add_key(tmp_path / "keys.json", "someone")
-    with client_of(releases["text"], tmp_path, logs="json", keys="keys.json") as client:
-        body = {"text": "a very secret text"}
+    with client_of(releases[PLAIN], tmp_path, logs="json", keys="keys.json") as client:
+        body = secret_record()
         done = client.post(f"{PREDICT}?q=hidden", json=body, headers={"x-api-key": secret, "x-request-id": "r1"})
         client.post(PREDICT, json=body, headers={"x-api-key": "ll_wrong"})
-        client.post(PREDICT, content=b'{"text": 5, "secret": 1}', headers={"authorization": f"Bearer {secret}"})
+        client.post(PREDICT, content=b'{"very secret": 1}', headers={"authorization": f"Bearer {secret}"})
         client.get("/health/live")
     lines = [json.loads(line) for line in written()]
     assert [line["status"] for line in lines] == [200, 401, 422]
@@ -77,12 +77,19 @@ def test_lines_hold_ids_and_no_bodies_or_keys(releases: dict[str, Loaded], tmp_p
     assert (first["request_id"], first["key"], first["version"]) == ("r1", kept.id, "v1.0.0")
     assert first["prediction_id"] == done.json()["prediction_id"]
     text = "".join(written())
-    for secret_word in (secret, secret.rpartition("_")[2], "ll_wrong", "very secret", "hidden"):
+    for secret_word in (
+        secret,
+        secret.rpartition("_")[2],
+        "ll_wrong",
+        "very secret",
+        "hidden",
+        *map(str, body.values()),
+    ):
         assert secret_word not in text
 
 
 def test_lines_as_text_are_one_line_each(releases: dict[str, Loaded], tmp_path: Path, written: Any) -> None:
-    with client_of(releases["text"], tmp_path, logs="text") as client:
+    with client_of(releases[PLAIN], tmp_path, logs="text") as client:
         client.get("/a%0Afaked line")
     (line,) = written()
     assert "info" in line
@@ -164,9 +171,9 @@ def test_metrics_count_what_was_answered(releases: dict[str, Loaded], tmp_path: 
 
 
 def test_bodies_that_are_too_large(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    loaded = releases["text"]
+    loaded = releases[PLAIN]
     with client_of(loaded, tmp_path, max_body_bytes=1000, max_records=3) as client:
-        large = json.dumps({"text": "x" * 2000})
+        large = json.dumps({"padding": "x" * 2000})
         for content in (large, iter([large[:900].encode(), large[900:].encode()])):
             done = client.post(PREDICT, content=content, headers={"content-type": "application/json"})
             assert done.status_code == 413
@@ -177,11 +184,11 @@ def test_bodies_that_are_too_large(releases: dict[str, Loaded], tmp_path: Path) 
 
 
 def test_more_records_than_allowed(tmp_path: Path) -> None:
-    loaded = Loaded.open(tiny_bundle("text", tmp_path / "bundle"), most=3)
+    loaded = Loaded.open(tiny_bundle(PLAIN, tmp_path / "bundle"), most=3)
     assert loaded.version == loaded.digest[:12]
     with client_of(loaded, tmp_path, max_records=3) as client:
-        assert client.post(MANY, json={"records": [{"text": "one"}] * 3}).status_code == 200
-        done = client.post(MANY, json={"records": [{"text": "one"}] * 4})
+        assert client.post(MANY, json={"records": [plain_record()] * 3}).status_code == 200
+        done = client.post(MANY, json={"records": [plain_record()] * 4})
     assert (done.status_code, done.json()) == (422, {"error": "'records': expected at most 3, but 4 came"})
 
 
@@ -218,7 +225,7 @@ def call(app: Any, *messages: dict[str, Any], headers: tuple[tuple[bytes, bytes]
 
 
 def test_a_slow_client_is_told_and_let_go(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    app = build_app(Slots(releases["text"]), ServeConfig(deadline=0.05, logs="none"), tmp_path)
+    app = build_app(Slots(releases[PLAIN]), ServeConfig(deadline=0.05, logs="none"), tmp_path)
     for first in ((), ({"type": "http.request", "body": b'{"te', "more_body": True},)):
         status, (headers, answer) = call(app, *first)
         assert (status, answer) == (408, {"error": MEANINGS[408]})
@@ -226,7 +233,7 @@ def test_a_slow_client_is_told_and_let_go(releases: dict[str, Loaded], tmp_path:
 
 
 def test_a_client_that_goes_away_is_no_fault(releases: dict[str, Loaded], tmp_path: Path, written: Any) -> None:
-    app = build_app(Slots(releases["text"]), ServeConfig(logs="json"), tmp_path)
+    app = build_app(Slots(releases[PLAIN]), ServeConfig(logs="json"), tmp_path)
     start = {"type": "http.request", "body": b'{"te', "more_body": True}
     status, _ = call(app, start, {"type": "http.disconnect"})
     assert status == 499
@@ -235,11 +242,11 @@ def test_a_client_that_goes_away_is_no_fault(releases: dict[str, Loaded], tmp_pa
 
 
 def test_too_many_at_once_are_told_to_come_back(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    app = build_app(Slots(releases["text"]), ServeConfig(queue=5, logs="none"), tmp_path)
+    app = build_app(Slots(releases[PLAIN]), ServeConfig(queue=5, logs="none"), tmp_path)
 
     async def ask() -> list[httpx.Response]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service") as client:
-            return await asyncio.gather(*(client.post(PREDICT, json={"text": "one"}) for _ in range(40)))
+            return await asyncio.gather(*(client.post(PREDICT, json=plain_record()) for _ in range(40)))
 
     answers = asyncio.run(ask())
     statuses = [done.status_code for done in answers]
@@ -262,7 +269,7 @@ def test_no_answer_by_the_deadline(
 
     monkeypatch.setattr("lightloop.service.predict.explain", slow)
     monkeypatch.setattr(Loaded, "score", slow)
-    loaded = releases["text"]
+    loaded = releases[PLAIN]
     slots = Slots(dataclasses.replace(loaded, seconds=1.0))
     with client_of(slots, tmp_path, deadline=0.05) as client:
         record = example(loaded)
@@ -286,11 +293,11 @@ def test_health_answers_while_a_slow_model_works(
         return score(self, records)
 
     monkeypatch.setattr(Loaded, "score", waiting)
-    app = build_app(Slots(dataclasses.replace(releases["text"], seconds=1.0)), ServeConfig(logs="none"), tmp_path)
+    app = build_app(Slots(dataclasses.replace(releases[PLAIN], seconds=1.0)), ServeConfig(logs="none"), tmp_path)
 
     async def ask() -> tuple[int, int]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service") as client:
-            slow = asyncio.create_task(client.post(PREDICT, json={"text": "one"}))
+            slow = asyncio.create_task(client.post(PREDICT, json=plain_record()))
             while not began.is_set():
                 await asyncio.sleep(0.001)
             health = await client.get("/health/ready")
@@ -307,9 +314,9 @@ def test_our_own_faults_are_500_and_logged_without_values(
         raise ValueError("a value of the client")
 
     monkeypatch.setattr(Loaded, "score", broken)
-    slots = Slots(releases["text"])
+    slots = Slots(releases[PLAIN])
     with client_of(slots, tmp_path, logs="json") as client:
-        done = client.post(PREDICT, json={"text": "one"}, headers={"x-request-id": "r7"})
+        done = client.post(PREDICT, json=plain_record(), headers={"x-request-id": "r7"})
     assert (done.status_code, done.json()) == (500, {"error": MEANINGS[500]})
     assert done.headers["x-request-id"] == "r7"
     lines = [json.loads(line) for line in written()]
@@ -317,26 +324,26 @@ def test_our_own_faults_are_500_and_logged_without_values(
     assert (lines[0]["fault"], lines[0]["request_id"]) == ("ValueError", "r7")
     assert any("test_edge.py" in place for place in lines[0]["places"])
     assert "a value of the client" not in "".join(written())
-    assert slots.tallies[releases["text"].digest].failures == 1
+    assert slots.tallies[releases[PLAIN].digest].failures == 1
 
 
 def test_ready_says_why_not(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    with client_of(Slots(releases["text"], trouble=lambda: "worker 2 is dead"), tmp_path) as client:
+    with client_of(Slots(releases[PLAIN], trouble=lambda: "worker 2 is dead"), tmp_path) as client:
         done = client.get("/health/ready")
         assert (done.status_code, done.json()) == (503, {"error": "worker 2 is dead"})
         assert client.get("/v2/health/ready").status_code == 503
-        assert client.get("/v2/models/tiny-text/ready").status_code == 503
+        assert client.get(f"/v2/models/{NAME}/ready").status_code == 503
         assert client.get("/health/live").status_code == 200
 
 
 def test_no_other_site_may_ask_unless_it_is_named(releases: dict[str, Loaded], tmp_path: Path) -> None:
     asks = {"origin": "https://other.example", "access-control-request-method": "POST"}
-    with client_of(releases["text"], tmp_path) as client:
+    with client_of(releases[PLAIN], tmp_path) as client:
         assert client.options(PREDICT, headers=asks).status_code == 405
-        done = client.post(PREDICT, json={"text": "one"}, headers={"origin": "https://other.example"})
+        done = client.post(PREDICT, json=plain_record(), headers={"origin": "https://other.example"})
         assert not [name for name in done.headers if name.startswith("access-control")]
     add_key(tmp_path / "keys.json", "someone")
-    with client_of(releases["text"], tmp_path, origins=("https://other.example",), keys="keys.json") as client:
+    with client_of(releases[PLAIN], tmp_path, origins=("https://other.example",), keys="keys.json") as client:
         done = client.options(PREDICT, headers=asks)
         assert done.status_code == 200
         assert done.headers["access-control-allow-origin"] == "https://other.example"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from http_world import client_of, example
 from s3_world import bucket, objects
+from tiny_bundles import LABELS, NAME, PLAIN, plain_record
 
 from lightloop.monitoring.window import read_window
 from lightloop.service import feedback
@@ -19,6 +20,7 @@ from lightloop.service.ids import given_at, prediction_id
 from lightloop.service.loaded import Loaded
 
 FEEDBACK, PREDICT = "/v1/feedback", "/v1/predict"
+FIRST, SECOND = LABELS[PLAIN]
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -26,19 +28,19 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_label_is_kept_once(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    with client_of(releases["text"], tmp_path, feedback="state/feedback") as client:
-        identity = client.post(PREDICT, json={"text": "one"}).json()["prediction_id"]
-        body = {"prediction_id": identity, "label": "long"}
+    with client_of(releases[PLAIN], tmp_path, feedback="state/feedback") as client:
+        identity = client.post(PREDICT, json=plain_record()).json()["prediction_id"]
+        body = {"prediction_id": identity, "label": SECOND}
         done = client.post(FEEDBACK, json=body)
         assert (done.status_code, done.json()) == (200, {"prediction_id": identity, "stored": True})
         again = client.post(FEEDBACK, json=body)
         assert (again.status_code, again.json()["stored"]) == (200, False)
-        other = client.post(FEEDBACK, json=body | {"label": "short"})
+        other = client.post(FEEDBACK, json=body | {"label": FIRST})
         assert other.status_code == 409
         assert other.json()["error"].startswith("there is another answer to this prediction already")
     (line,) = lines(tmp_path / "state/feedback")
-    assert (line["prediction_id"], line["label"], line["version"]) == (identity, "long", "v1.0.0")
-    given = given_at(identity, "tiny-text")
+    assert (line["prediction_id"], line["label"], line["version"]) == (identity, SECOND, "v1.0.0")
+    given = given_at(identity, NAME)
     assert given is not None
     day = datetime.fromtimestamp(given, UTC).date().isoformat()
     assert [file.name for file in (tmp_path / "state/feedback").glob("*.jsonl")] == [f"{day}.jsonl"]
@@ -57,31 +59,31 @@ def test_numbers_are_kept_too(releases: dict[str, Loaded], tmp_path: Path) -> No
 
 
 def test_what_is_no_feedback(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    known = prediction_id("tiny-text")
-    with client_of(releases["text"], tmp_path, feedback="kept") as client:
+    known = prediction_id(NAME)
+    with client_of(releases[PLAIN], tmp_path, feedback="kept") as client:
         for body, status, sentence in (
             (b"{", 400, "the body is not JSON"),
             (b"[]", 422, "expected an object, but a list came"),
-            (b'{"label": "long"}', 422, "'prediction_id' is missing"),
+            (b'{"label": "x"}', 422, "'prediction_id' is missing"),
             ({"prediction_id": known}, 422, "expected 'label', and nothing else beside the prediction_id"),
             ({"prediction_id": known, "values": [1.0]}, 422, "expected 'label', and nothing else"),
-            ({"prediction_id": known, "label": "long", "values": [1.0]}, 422, "expected 'label', and nothing else"),
+            ({"prediction_id": known, "label": SECOND, "values": [1.0]}, 422, "expected 'label', and nothing else"),
             (
                 {"prediction_id": known, "label": "lang"},
                 422,
-                "'lang' is no class of this model: expected one of short, long",
+                f"'lang' is no class of this model: expected one of {FIRST}, {SECOND}",
             ),
             (
-                {"prediction_id": known, "lable": "long"},
+                {"prediction_id": known, "lable": SECOND},
                 422,
                 "'lable' is no field of this model: did you mean 'label'?",
             ),
-            ({"prediction_id": known + "0", "label": "long"}, 422, "'prediction_id': expected"),
-            ({"prediction_id": "0" * 36, "label": "long"}, 404, "no prediction of tiny-text has this id"),
-            ({"prediction_id": prediction_id("other"), "label": "long"}, 404, "no prediction of tiny-text has this id"),
-            ({"prediction_id": "../../../../../../../etc/passwd12345", "label": "long"}, 404, "no prediction of"),
+            ({"prediction_id": known + "0", "label": SECOND}, 422, "'prediction_id': expected"),
+            ({"prediction_id": "0" * 36, "label": SECOND}, 404, f"no prediction of {NAME} has this id"),
+            ({"prediction_id": prediction_id("other"), "label": SECOND}, 404, f"no prediction of {NAME} has this id"),
+            ({"prediction_id": "../../../../../../../etc/passwd12345", "label": SECOND}, 404, "no prediction of"),
             (
-                {"prediction_id": prediction_id("tiny-text", time.time() + 9999), "label": "long"},
+                {"prediction_id": prediction_id(NAME, time.time() + 9999), "label": SECOND},
                 404,
                 "no prediction of",
             ),
@@ -94,8 +96,8 @@ def test_what_is_no_feedback(releases: dict[str, Loaded], tmp_path: Path) -> Non
 
 
 def test_none_is_taken_where_there_is_no_folder(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    with client_of(releases["text"], tmp_path, feedback=None) as client:
-        done = client.post(FEEDBACK, json={"prediction_id": prediction_id("tiny-text"), "label": "long"})
+    with client_of(releases[PLAIN], tmp_path, feedback=None) as client:
+        done = client.post(FEEDBACK, json={"prediction_id": prediction_id(NAME), "label": SECOND})
     assert done.status_code == 404
     assert "serve.feedback" in done.json()["error"]
     with client_of(releases["noise"], tmp_path, feedback="kept") as client:
@@ -105,8 +107,8 @@ def test_none_is_taken_where_there_is_no_folder(releases: dict[str, Loaded], tmp
 
 def test_a_folder_that_takes_nothing(releases: dict[str, Loaded], tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("a file")
-    with client_of(releases["text"], tmp_path, feedback="kept") as client:
-        done = client.post(FEEDBACK, json={"prediction_id": prediction_id("tiny-text"), "label": "long"})
+    with client_of(releases[PLAIN], tmp_path, feedback="kept") as client:
+        done = client.post(FEEDBACK, json={"prediction_id": prediction_id(NAME), "label": SECOND})
     assert done.status_code == 503
     assert done.json()["error"].startswith("feedback can't be kept")
 
@@ -131,19 +133,17 @@ def test_in_s3_a_worker_has_objects_of_some_lines_which_monitoring_reads(
     monkeypatch.setattr(feedback, "LINES", 2)
     with bucket(monkeypatch) as address:
         place = f"{address}/labels"
-        with client_of(releases["text"], tmp_path, feedback=place) as client:
-            told = [
-                client.post(PREDICT, json={"text": text}).json()["prediction_id"] for text in ("one", "two", "three")
-            ]
+        with client_of(releases[PLAIN], tmp_path, feedback=place) as client:
+            told = [client.post(PREDICT, json=plain_record(number)).json()["prediction_id"] for number in range(3)]
             for identity in told:
-                done = client.post(FEEDBACK, json={"prediction_id": identity, "label": "long"})
+                done = client.post(FEEDBACK, json={"prediction_id": identity, "label": SECOND})
                 assert (done.status_code, done.json()["stored"]) == (200, True)
-            again = client.post(FEEDBACK, json={"prediction_id": told[0], "label": "long"})
+            again = client.post(FEEDBACK, json={"prediction_id": told[0], "label": SECOND})
             assert (again.status_code, again.json()["stored"]) == (200, False)
-            other = client.post(FEEDBACK, json={"prediction_id": told[0], "label": "short"})
+            other = client.post(FEEDBACK, json={"prediction_id": told[0], "label": FIRST})
             assert other.status_code == 409
-            client.post(PREDICT, json={"text": "of which nothing is told"})
-        given = given_at(told[0], "tiny-text")
+            client.post(PREDICT, json=plain_record(3))
+        given = given_at(told[0], NAME)
         assert given is not None
         day = datetime.fromtimestamp(given, UTC)
         assert len(objects(address)) == 2, "with two lines and with one"
@@ -152,17 +152,17 @@ def test_in_s3_a_worker_has_objects_of_some_lines_which_monitoring_reads(
         hour = timedelta(hours=1)
         found = read_window(str(tmp_path / ".lightloop/log"), place, day - hour, day + hour).predictions
         truths = dict(zip(found["prediction_id"].to_pylist(), found["truth"].to_pylist(), strict=True))
-        assert {identity for identity, truth in truths.items() if truth == "long"} == set(told)
+        assert {identity for identity, truth in truths.items() if truth == SECOND} == set(told)
         assert len(truths) == 4
 
 
 def test_a_bucket_that_takes_nothing(
     releases: dict[str, Loaded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = {"prediction_id": prediction_id("tiny-text"), "label": "long"}
+    known = {"prediction_id": prediction_id(NAME), "label": SECOND}
     with (
         bucket(monkeypatch),
-        client_of(releases["text"], tmp_path, feedback="s3://nobodys-bucket/labels") as client,
+        client_of(releases[PLAIN], tmp_path, feedback="s3://nobodys-bucket/labels") as client,
     ):
         done = client.post(FEEDBACK, json=known)
     assert done.status_code == 503

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from http_world import client_of, example
+from tiny_bundles import NAME, PLAIN
 from typer.testing import CliRunner
 
 from lightloop.cli.application import app
@@ -15,7 +16,7 @@ from lightloop.service import keys
 from lightloop.service.keys import KeyRing, add_key, read_keys, revoke_key
 from lightloop.service.loaded import Loaded
 
-GUARDED = ("/v1/metadata", "/v1/card", "/metrics", "/openapi.json", "/v2", "/v2/models/tiny-text", "/v1/nothing")
+GUARDED = ("/v1/metadata", "/v1/card", "/metrics", "/openapi.json", "/v2", f"/v2/models/{NAME}", "/v1/nothing")
 OPEN = ("/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready", "/", "/page/page.js")
 
 
@@ -80,7 +81,7 @@ def test_requests_with_and_without(
 ) -> None:
     fresh(monkeypatch)
     kept, secret = add_key(path, "someone")
-    loaded = releases["text"]
+    loaded = releases[PLAIN]
     with client_of(loaded, tmp_path, keys="keys.json") as client:
         for address in OPEN:
             assert client.get(address).status_code == 200, address
@@ -107,14 +108,14 @@ def test_requests_with_and_without(
 
 
 def test_a_missing_file_lets_nobody_in(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    with client_of(releases["text"], tmp_path, keys="nowhere.json") as client:
+    with client_of(releases[PLAIN], tmp_path, keys="nowhere.json") as client:
         assert client.get("/v1/card", headers={"x-api-key": "ll_000000000000_" + "A" * 43}).status_code == 401
         assert client.get("/health/ready").status_code == 200
 
 
 def test_the_description_says_that_keys_are_needed(releases: dict[str, Loaded], path: Path, tmp_path: Path) -> None:
     _, secret = add_key(path, "someone")
-    with client_of(releases["text"], tmp_path, keys="keys.json") as client:
+    with client_of(releases[PLAIN], tmp_path, keys="keys.json") as client:
         found: dict[str, Any] = client.get("/openapi.json", headers={"x-api-key": secret}).json()
     assert found["paths"]["/v1/predict"]["post"]["security"] == [{"key": []}, {"bearer": []}]
     assert "security" not in found["paths"]["/health/live"]["get"]

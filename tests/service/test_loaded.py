@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from http_world import client_of
-from tiny_bundles import KINDS, seal, tiny_bundle
+from tiny_bundles import KINDS, PLAIN, plain_record, seal, tiny_bundle
 
 from lightloop.errors import LightloopError
 from lightloop.service.loaded import Loaded
@@ -30,14 +30,14 @@ def test_a_bundle_without_golden_records_is_answered_with_an_example(tmp_path: P
 
 
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:
-    folder = tiny_bundle("text", tmp_path / "bundle")
+    folder = tiny_bundle(PLAIN, tmp_path / "bundle")
     (folder / "model.safetensors").write_bytes(b"other")
     with pytest.raises(LightloopError, match=r"model\.safetensors is changed in the bundle"):
         Loaded.open(folder)
 
 
 def test_other_answers_than_the_released_ones_are_refused(tmp_path: Path) -> None:
-    folder = tiny_bundle("text", tmp_path / "bundle")
+    folder = tiny_bundle(PLAIN, tmp_path / "bundle")
     golden = json.loads((folder / "golden.json").read_text())
     golden["answers"][0][0] += 0.1
     (folder / "golden.json").write_text(json.dumps(golden))
@@ -47,11 +47,11 @@ def test_other_answers_than_the_released_ones_are_refused(tmp_path: Path) -> Non
 
 
 def test_novelty_may_be_left_out(tmp_path: Path) -> None:
-    loaded = Loaded.open(tiny_bundle("text", tmp_path / "bundle"), novelty=False)
+    loaded = Loaded.open(tiny_bundle(PLAIN, tmp_path / "bundle"), novelty=False)
     assert loaded.predictor.reference is None
     with client_of(loaded, tmp_path) as client:
         assert client.get("/v1/metadata").json()["novelty"] is False
-        assert client.post("/v1/predict", json={"text": "one"}).json()["novelty"] is None
+        assert client.post("/v1/predict", json=plain_record()).json()["novelty"] is None
 
 
 def test_the_service_loads_nothing_of_training(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 from http_world import client_of
-from tiny_bundles import KINDS, tiny_bundle
+from tiny_bundles import KINDS, NAME, PLAIN, tiny_bundle
 
 from lightloop.service.loaded import Loaded
 from lightloop.service.slots import Slots
@@ -85,14 +85,14 @@ def test_another_release_is_described_anew(releases: dict[str, Loaded], tmp_path
 
 
 def test_nothing_is_loaded_from_the_web(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    with client_of(releases["text"], tmp_path) as client:
+    with client_of(releases[PLAIN], tmp_path) as client:
         assert client.get("/docs").status_code == 404
         assert client.get("/redoc").status_code == 404
         assert "http" not in json.dumps(client.get("/openapi.json").json()["paths"])
 
 
 def test_a_card_and_metrics_of_the_release(tmp_path: Path) -> None:
-    folder = tiny_bundle("text", tmp_path / "bundle", golden=False)
+    folder = tiny_bundle(PLAIN, tmp_path / "bundle", golden=False)
     about = {"metrics": {"accuracy": 0.9}, "card": "# The card"}
     with client_of(Loaded.open(folder, "v3.0.0", about=about), tmp_path) as client:
         assert client.get("/v1/card").text == "# The card"
@@ -102,5 +102,5 @@ def test_a_card_and_metrics_of_the_release(tmp_path: Path) -> None:
     with client_of(Loaded.open(folder, "v3.0.0"), tmp_path) as client:
         done = client.get("/v1/card")
         assert done.headers["content-type"] == "text/markdown; charset=utf-8"
-        assert done.text.startswith("# tiny-text v3.0.0\n")
+        assert done.text.startswith(f"# {NAME} v3.0.0\n")
         assert "This bundle lacks: golden records, novelty." in done.text

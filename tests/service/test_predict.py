@@ -17,7 +17,7 @@ import pytest
 from http_world import client_of, example
 from PIL import Image
 from starlette.testclient import TestClient
-from tiny_bundles import KINDS, grey, image_record, png, tiny_bundle
+from tiny_bundles import KINDS, LABELS, PLAIN, grey, image_record, plain_record, png, tiny_bundle
 
 from lightloop.config.serve import ServeConfig
 from lightloop.service.answers import as_json
@@ -67,8 +67,8 @@ def test_answers_are_those_of_the_predictor(
 
 
 def test_prediction_ids_differ_and_sort_by_time(clients: dict[str, TestClient]) -> None:
-    first = clients["text"].post(PREDICT, json={"text": "one"}).json()["prediction_id"]
-    many = clients["text"].post(MANY, json={"records": [{"text": "one"}] * 50}).json()["predictions"]
+    first = clients[PLAIN].post(PREDICT, json=plain_record()).json()["prediction_id"]
+    many = clients[PLAIN].post(MANY, json={"records": [plain_record()] * 50}).json()["predictions"]
     identities = [one["prediction_id"] for one in many]
     assert len({first, *identities}) == 51
     assert first[:13] <= min(identities)[:13]
@@ -90,7 +90,7 @@ def test_explain(clients: dict[str, TestClient], releases: dict[str, Loaded], ki
 def test_what_cannot_be_explained(clients: dict[str, TestClient]) -> None:
     done = clients["noise"].post(EXPLAIN, json={"noise": [0.0] * 4})
     assert (done.status_code, done.json()) == (404, {"error": "this model does not explain its answers"})
-    done = clients["text"].post(f"{EXPLAIN}?method=magic", json={"text": "one"})
+    done = clients[PLAIN].post(f"{EXPLAIN}?method=magic", json=plain_record())
     assert (done.status_code, done.json()) == (422, {"error": "method is 'magic': expected shapley or occlusion"})
 
 
@@ -229,11 +229,11 @@ def test_forms_that_hold_no_image(clients: dict[str, TestClient]) -> None:
 
 def test_other_content_types_are_415(clients: dict[str, TestClient]) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", "image/png", "application/xml"):
-        done = clients["text"].post(PREDICT, content=b'{"text": "one"}', headers={"content-type": kind})
+        done = clients[PLAIN].post(PREDICT, content=json.dumps(plain_record()), headers={"content-type": kind})
         assert (done.status_code, done.json()) == (415, {"error": "expected a body of application/json"})
-    done = clients["text"].post(PREDICT, content=b"x", headers={"content-encoding": "gzip"})
+    done = clients[PLAIN].post(PREDICT, content=b"x", headers={"content-encoding": "gzip"})
     assert done.status_code == 415
-    done = clients["text"].post(PREDICT, content=b'{"text": "one"}')
+    done = clients[PLAIN].post(PREDICT, content=json.dumps(plain_record()))
     assert done.status_code == 200
 
 
@@ -252,7 +252,7 @@ def test_bombs_are_no_images(clients: dict[str, TestClient]) -> None:
 
 
 def test_addresses_that_are_none(clients: dict[str, TestClient]) -> None:
-    client = clients["text"]
+    client = clients[PLAIN]
     for path in ("/nothing", "/v1", "/v1/predict/", "/v1/../etc/passwd", "/page/../../app.py", "/page/%2e%2e%2fapp.py"):
         done = client.get(path)
         assert done.status_code == 404, path
@@ -264,25 +264,25 @@ def test_addresses_that_are_none(clients: dict[str, TestClient]) -> None:
 
 
 def test_a_canary_answers_who_asks_for_it(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    other = Loaded.open(tiny_bundle("text", tmp_path / "other", bias=9.0), "v2.0.0")
-    slots = Slots(releases["text"])
+    other = Loaded.open(tiny_bundle(PLAIN, tmp_path / "other", bias=9.0), "v2.0.0")
+    slots = Slots(releases[PLAIN])
     slots.offer(Candidate(other, "canary", 0.0))
     with client_of(slots, tmp_path) as client:
-        assert client.post(PREDICT, json={"text": "one"}).json()["model_version"] == "v1.0.0"
-        done = client.post(PREDICT, json={"text": "one"}, headers={"x-lightloop-release": "canary"})
+        assert client.post(PREDICT, json=plain_record()).json()["model_version"] == "v1.0.0"
+        done = client.post(PREDICT, json=plain_record(), headers={"x-lightloop-release": "canary"})
         assert done.headers["x-model-version"] == done.json()["model_version"] == "v2.0.0"
         slots.swap(other)
-        assert client.post(PREDICT, json={"text": "one"}).json()["model_version"] == "v2.0.0"
+        assert client.post(PREDICT, json=plain_record()).json()["model_version"] == "v2.0.0"
     assert slots.tallies[other.digest].requests == 2
 
 
 def test_a_shadow_is_compared_and_does_not_answer(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    other = Loaded.open(tiny_bundle("text", tmp_path / "other", bias=90.0), "v2.0.0")
-    slots = Slots(releases["text"])
+    other = Loaded.open(tiny_bundle(PLAIN, tmp_path / "other", bias=90.0), "v2.0.0")
+    slots = Slots(releases[PLAIN])
     slots.offer(Candidate(other, "shadow", 1.0))
     with client_of(slots, tmp_path) as client:
         for _ in range(5):
-            assert client.post(PREDICT, json={"text": "one"}).json()["label"] == "short"
+            assert client.post(PREDICT, json=plain_record()).json()["label"] == LABELS[PLAIN][0]
     end = time.monotonic() + 10
     while slots.tallies[other.digest].comparisons < 5 and time.monotonic() < end:
         time.sleep(0.01)

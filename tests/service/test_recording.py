@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from http_world import client_of, example
-from tiny_bundles import KINDS, tiny_bundle
+from http_world import INPUTS, RECORDS, client_of, example
+from tiny_bundles import KINDS, NAME, PLAIN, plain_record, tiny_bundle
 
 from lightloop.config.serve import LogConfig
 from lightloop.monitoring.window import Window, read_window
@@ -46,6 +46,17 @@ def eventually(true: Callable[[], bool], what: str) -> None:
     while not true():
         assert time.monotonic() < end, what
         time.sleep(0.01)
+
+
+def recorded(window: Window) -> dict[str, str]:
+    """The records of the log as text, in which a gap in a series is the same as another, by their predictions' ids."""
+    ids = window.predictions["prediction_id"].to_pylist()
+    return dict(zip(ids, map(str, window.records.to_pylist()), strict=True))
+
+
+def written(loaded: Loaded, record: dict[str, Any]) -> str:
+    """A record as the log has it, as text."""
+    return str(to_table(loaded.predictor.manifest, [record]).to_pylist()[0])
 
 
 class Lines:
@@ -87,16 +98,15 @@ def test_all_ways_to_ask_are_logged_with_what_was_answered(
 
 
 def test_an_inference_request_is_logged_and_its_ids_take_feedback(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    loaded = releases["text"]
-    body = {"inputs": [{"name": "text", "shape": [2], "datatype": "BYTES", "data": ["one", "two"]}]}
-    with client_of(loaded, tmp_path) as client:
-        answer = client.post("/v2/models/tiny-text/infer", json=body).json()
+    loaded = releases[PLAIN]
+    with client_of(loaded, tmp_path, log={"images": True}) as client:
+        answer = client.post(f"/v2/models/{NAME}/infer", json={"inputs": INPUTS[PLAIN]}).json()
         first, second = answer["parameters"]["prediction_ids"]
         told = {"prediction_id": second, "label": loaded.predictor.classes[0]}
         assert client.post("/v1/feedback", json=told).json()["stored"]
     window = log_of(tmp_path, ".lightloop/feedback")
-    found = dict(zip(window.predictions["prediction_id"].to_pylist(), window.records["text"].to_pylist(), strict=True))
-    assert found == {first: "one", second: "two"}
+    found = recorded(window)
+    assert found == {first: written(loaded, RECORDS[PLAIN][0]), second: written(loaded, RECORDS[PLAIN][1])}
     truths = dict(zip(found, window.predictions["truth"].to_pylist(), strict=True))
     assert truths == {first: None, second: loaded.predictor.classes[0]}
 
@@ -110,10 +120,10 @@ def test_answers_that_were_batched_are_logged(releases: dict[str, Loaded], tmp_p
 def test_requests_are_counted_with_their_faults_and_machines_are_not(
     releases: dict[str, Loaded], tmp_path: Path
 ) -> None:
-    loaded = releases["text"]
+    loaded = releases[PLAIN]
     with client_of(loaded, tmp_path, log={"share": 0.0}) as client:
         for _ in range(3):
-            assert client.post(PREDICT, json={"text": "a"}).status_code == 200
+            assert client.post(PREDICT, json=plain_record()).status_code == 200
         assert client.post(PREDICT, json={"txet": "a"}).status_code == 422
         assert client.post(PREDICT, content=b"{", headers={"content-type": "application/json"}).status_code == 400
         assert client.get("/nowhere").status_code == 404
@@ -132,19 +142,23 @@ def test_requests_are_counted_with_their_faults_and_machines_are_not(
 
 
 def test_the_sample_is_the_one_that_the_ids_decide(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    loaded = releases["text"]
-    records = {"records": [{"text": str(number)} for number in range(200)]}
-    with client_of(loaded, tmp_path, log={"share": 0.3}) as client:
+    loaded = releases[PLAIN]
+    records = {"records": [plain_record(number) for number in range(200)]}
+    with client_of(loaded, tmp_path, log={"share": 0.3, "images": True}) as client:
         answers = client.post(MANY, json=records).json()["predictions"]
     window = log_of(tmp_path)
-    wanted = {one["prediction_id"]: str(row) for row, one in enumerate(answers) if drawn(one["prediction_id"], 0.3)}
-    found = dict(zip(window.predictions["prediction_id"].to_pylist(), window.records["text"].to_pylist(), strict=True))
+    wanted = {
+        one["prediction_id"]: written(loaded, record)
+        for record, one in zip(records["records"], answers, strict=True)
+        if drawn(one["prediction_id"], 0.3)
+    }
+    found = recorded(window)
     assert found == wanted
     assert 30 < len(found) < 90
 
 
 def test_what_is_tried_before_people_ask_is_not_logged(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    loaded = releases["text"]
+    loaded = releases[PLAIN]
     with client_of(loaded, tmp_path) as client:
         inner = client.app
 
@@ -152,7 +166,7 @@ def test_what_is_tried_before_people_ask_is_not_logged(releases: dict[str, Loade
             await inner(scope | {"state": {PRIVATE: True}} if scope["type"] == "http" else scope, receive, send)
 
         client._transport.app = private  # type: ignore[attr-defined]
-        assert client.post(PREDICT, json={"text": "golden"}).status_code == 200
+        assert client.post(PREDICT, json=plain_record()).status_code == 200
         client._transport.app = inner  # type: ignore[attr-defined]
     assert not (tmp_path / ".lightloop/log").exists()
 
@@ -183,9 +197,9 @@ def test_a_canary_and_a_shadow_are_marked(releases: dict[str, Loaded], tmp_path:
 
 def test_what_the_queue_has_no_room_for_is_left_out_and_counted(releases: dict[str, Loaded], tmp_path: Path) -> None:
     before = dropped("queue")
-    with client_of(releases["text"], tmp_path, log={"queue": 50}) as client:
+    with client_of(releases[PLAIN], tmp_path, log={"queue": 50}) as client:
         for count in (60, 30):
-            assert client.post(MANY, json={"records": [{"text": "a"}] * count}).status_code == 200
+            assert client.post(MANY, json={"records": [plain_record()] * count}).status_code == 200
     assert dropped("queue") - before == 60
     assert len(log_of(tmp_path).predictions) == 30
 
@@ -194,14 +208,14 @@ def test_rows_are_made_before_their_time_when_the_queue_fills(
     releases: dict[str, Loaded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "GATHER", 60.0)
-    records = {"records": [{"text": "a"}] * 30}
+    records = {"records": [plain_record()] * 30}
 
     def taken(client: Any) -> bool:
         before = dropped("queue")
         assert client.post(MANY, json=records).status_code == 200
         return dropped("queue") == before
 
-    with client_of(releases["text"], tmp_path, log={"queue": 50, "seconds": 240.0}) as client:
+    with client_of(releases[PLAIN], tmp_path, log={"queue": 50, "seconds": 240.0}) as client:
         for _ in range(3):
             eventually(lambda: taken(client), "there is room again long before a minute is over")
     assert len(log_of(tmp_path).predictions) == 90
@@ -213,13 +227,11 @@ def test_a_folder_that_takes_nothing_costs_no_answer_and_is_told_once(
     lines = Lines()
     (tmp_path / "log").write_text("a file where the folder should be")
     recorder = Recorder(LogConfig(folder="log", seconds=0.05, days=None), tmp_path, lines)
-    loaded, failures = releases["text"], float(metrics.LOG_FAILURES._value.get())
+    loaded, failures = releases[PLAIN], float(metrics.LOG_FAILURES._value.get())
 
     def ask(number: int) -> None:
-        prediction = loaded.predictor.predict([{"text": str(number)}])
-        recorder.add(
-            loaded, [f"{number:08x}-0000-7000"], [{"text": str(number)}], prediction, slot="current", route="/"
-        )
+        prediction = loaded.predictor.predict([plain_record(number)])
+        recorder.add(loaded, [f"{number:08x}-0000-7000"], [plain_record(number)], prediction, slot="current", route="/")
 
     ask(1)
     eventually(lambda: metrics.LOG_FAILURES._value.get() >= failures + 2, "it is tried again")
@@ -237,7 +249,8 @@ def test_a_folder_that_takes_nothing_costs_no_answer_and_is_told_once(
         for day in files.days("predictions")
         for part in files.parts("predictions", day)
     ]
-    assert sorted(pa.concat_tables(rows)["input"].combine_chunks().field("text").to_pylist()) == ["1", "2"]
+    found = pa.concat_tables(rows).sort_by("prediction_id")["input"].to_pylist()
+    assert [str(one) for one in found] == [written(loaded, plain_record(number)) for number in (1, 2)]
 
 
 def test_rows_that_wait_for_a_dead_disk_are_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -252,12 +265,12 @@ def test_rows_that_wait_for_a_dead_disk_are_bounded(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_record_that_can_not_be_a_row_ends_the_log_of_no_other(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    lines, loaded, before = Lines(), releases["text"], dropped("row")
+    lines, loaded, before = Lines(), releases[PLAIN], dropped("row")
     recorder = Recorder(LogConfig(folder="log", days=None), tmp_path, lines)
-    predictions = loaded.predictor.predict([{"text": "a"}])
-    recorder.add(loaded, ["no id at all"], [{"text": 3}], predictions, slot="current", route="/")
+    predictions = loaded.predictor.predict([plain_record()])
+    recorder.add(loaded, ["no id at all"], [None], predictions, slot="current", route="/")
     eventually(lambda: dropped("row") == before + 1, "it is counted")
-    recorder.add(loaded, ["00000001-0000-7000"], [{"text": "a"}], predictions, slot="current", route="/")
+    recorder.add(loaded, ["00000001-0000-7000"], [plain_record()], predictions, slot="current", route="/")
     recorder.close()
     assert lines.warned[0][1]["rows"] == 1
     assert LogFiles(tmp_path / "log").days("predictions") == [date(1970, 1, 1)]

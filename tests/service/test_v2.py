@@ -1,6 +1,5 @@
 """The Open Inference Protocol: metadata, tensors in JSON and as bytes, and what is refused."""
 
-import base64
 import json
 import struct
 from contextlib import ExitStack
@@ -8,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from http_world import client_of
+from http_world import INPUTS, RECORDS, client_of, tensor
 from starlette.testclient import TestClient
-from tiny_bundles import KINDS, grey
+from tiny_bundles import KINDS, NAME, PLAIN
 
 from lightloop.service.loaded import Loaded
 
@@ -22,32 +21,6 @@ def clients(releases: dict[str, Loaded], tmp_path_factory: pytest.TempPathFactor
     with ExitStack() as stack:
         root = tmp_path_factory.mktemp("root")
         yield {kind: stack.enter_context(client_of(one, root, max_records=50)) for kind, one in releases.items()}
-
-
-def tensor(name: str, datatype: str, data: list[Any], *shape: int) -> dict[str, Any]:
-    return {"name": name, "datatype": datatype, "shape": list(shape) or [len(data)], "data": data}
-
-
-INPUTS: dict[str, list[dict[str, Any]]] = {
-    "tabular": [
-        tensor("the age", "FP32", [20, 80.0], 2, 1),
-        tensor("class", "BYTES", ["Oslo", "Paris"]),
-    ],
-    "image": [tensor("image", "BYTES", [base64.b64encode(grey(level)).decode() for level in (60, 200)], 2, 1)],
-    "text": [tensor("text", "BYTES", ["one two three four five", "one"])],
-    "series": [
-        tensor("load", "FP32", [[1, 2, 3, 4], [0, 0, 0, 1]], 2, 4),
-        tensor("day", "BYTES", ["2026-01-04", "2026-01-05"]),
-    ],
-    "noise": [tensor("noise", "FP32", [0, 1, 2, 3, 1, 1, 1, 1], 2, 4)],
-}
-RECORDS: dict[str, list[dict[str, Any]]] = {
-    "tabular": [{"the age": 20, "class": "Oslo"}, {"the age": 80, "class": "Paris"}],
-    "image": [{"image": base64.b64encode(grey(level)).decode()} for level in (60, 200)],
-    "text": [{"text": "one two three four five"}, {"text": "one"}],
-    "series": [{"load": [1, 2, 3, 4], "day": "2026-01-04"}, {"load": [0, 0, 0, 1], "day": "2026-01-05"}],
-    "noise": [{"noise": [0, 1, 2, 3]}, {"noise": [1, 1, 1, 1]}],
-}
 
 
 def infer(client: TestClient, kind: str, **body: Any) -> Any:
@@ -107,7 +80,7 @@ def test_what_the_graph_itself_takes(clients: Clients) -> None:
 
 
 def test_outputs_that_are_asked_for(clients: Clients) -> None:
-    done = infer(clients["text"], "text", inputs=INPUTS["text"], outputs=[{"name": "label"}])
+    done = infer(clients[PLAIN], PLAIN, inputs=INPUTS[PLAIN], outputs=[{"name": "label"}])
     assert [one["name"] for one in done.json()["outputs"]] == ["label"]
 
 
@@ -217,12 +190,12 @@ def test_infinities_are_refused_in_any_form(clients: Clients) -> None:
 
 
 def test_other_models_and_versions(clients: Clients) -> None:
-    done = clients["text"].get("/v2/models/other")
+    done = clients[PLAIN].get("/v2/models/other")
     assert (done.status_code, done.json()) == (
         404,
-        {"error": "there is no model 'other': this service has 'tiny-text'"},
+        {"error": f"there is no model 'other': this service has '{NAME}'"},
     )
-    done = clients["text"].post("/v2/models/tiny-text/versions/v9/infer", json={"inputs": INPUTS["text"]})
-    assert (done.status_code, done.json()) == (404, {"error": "version 'v9' of tiny-text is not served: v1.0.0 is"})
-    done = clients["text"].post("/v2/models/tiny-text/infer", content=b"x", headers={"content-type": "text/plain"})
+    done = clients[PLAIN].post(f"/v2/models/{NAME}/versions/v9/infer", json={"inputs": INPUTS[PLAIN]})
+    assert (done.status_code, done.json()) == (404, {"error": f"version 'v9' of {NAME} is not served: v1.0.0 is"})
+    done = clients[PLAIN].post(f"/v2/models/{NAME}/infer", content=b"x", headers={"content-type": "text/plain"})
     assert done.status_code == 415

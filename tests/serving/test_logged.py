@@ -172,7 +172,7 @@ def test_a_sensitive_column_is_redacted_by_itself(predictors: dict[str, Predicto
 @pytest.mark.parametrize(
     ("settings", "key", "sentence"),
     [
-        ({"redact": ("txet",)}, None, "names 'txet', no column of this model: did you mean 'text'"),
+        ({"redact": ("clas",)}, None, "names 'clas', no column of this model: did you mean 'class'"),
         ({"redaction": "hash"}, None, "LIGHTLOOP_LOG_KEY has no key"),
         ({"redaction": "hash"}, "short", "at least 16 random characters"),
     ],
@@ -180,7 +180,7 @@ def test_a_sensitive_column_is_redacted_by_itself(predictors: dict[str, Predicto
 def test_a_wrong_redaction_is_refused_before_anything_is_kept(
     predictors: dict[str, Predictor], settings: dict[str, Any], key: str | None, sentence: str
 ) -> None:
-    manifest = predictors["text"].manifest
+    manifest = predictors["tabular"].manifest
     with pytest.raises(UsageError, match=sentence):
         check_redaction(manifest, LogConfig(**settings), key)
     check_redaction(manifest, LogConfig(folder=None, **settings), key)

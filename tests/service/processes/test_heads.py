@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import uvicorn
 from http_world import example
+from tiny_bundles import PLAIN
 from uvicorn.server import ServerState
 
 from lightloop.config.serve import ServeConfig
@@ -22,7 +23,7 @@ from lightloop.service.slots import Slots
 @pytest.fixture
 def ask(releases: dict[str, Loaded], tmp_path: Path) -> Any:
     """Send pieces of bytes over a real connection; what came back until it was closed, or the server had nothing."""
-    app = build_app(Slots(releases["text"]), ServeConfig(logs="none"), tmp_path)
+    app = build_app(Slots(releases[PLAIN]), ServeConfig(logs="none"), tmp_path)
 
     async def exchange(pieces: list[bytes]) -> bytes:
         config = uvicorn.Config(app, lifespan="off", log_config=None)
@@ -75,7 +76,7 @@ def test_what_is_no_http(ask: Any, piece: bytes) -> None:
 
 
 def test_requests_in_pieces_are_answered(ask: Any, releases: dict[str, Loaded]) -> None:
-    body = json.dumps(example(releases["text"])).encode()
+    body = json.dumps(example(releases[PLAIN])).encode()
     head = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % len(
         body
     )
