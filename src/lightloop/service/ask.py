@@ -101,6 +101,7 @@ async def answered(
     long: bool = False,
     counted: bool = True,
     together: Callable[[], Awaitable[Result]] | None = None,
+    in_turn: Callable[[], Awaitable[Result]] | None = None,
 ) -> Result:
     """What a task gives, within the bounds of the service; counted for the release.
 
@@ -113,6 +114,7 @@ async def answered(
         long: see `Work.threaded`.
         counted: whether it says something about the release how this went.
         together: gives the same as the task, with the records of other requests; it is preferred.
+        in_turn: the same for a quick model, in the event loop, while other requests are there.
 
     Raises:
         RequestError: there is no answer, by whosever fault.
@@ -121,17 +123,22 @@ async def answered(
     seen.told["version"] = loaded.version
     quick = not long and size is not None and size < SMALL and loaded.seconds < INLINE
     failed: bool | None = True
+    work = context.work
+    if together is not None or not quick or (work.alone is not None and work.alone()):
+        in_turn = None
     try:
-        await context.work.enter(seen.started)
+        await work.enter(seen.started, wait=in_turn is None)
         try:
-            if together is not None:
-                result = await context.work.in_time(together(), seen.started)
+            if in_turn is not None:
+                result = await in_turn()
+            elif together is not None:
+                result = await work.in_time(together(), seen.started)
             elif quick:
                 result = task()
             else:
-                result = await context.work.threaded(task, seen.started, long=long)
+                result = await work.threaded(task, seen.started, long=long)
         finally:
-            context.work.leave()
+            work.leave()
         failed = False
     except RequestError as fault:
         # What the client did wrong says nothing about the release.

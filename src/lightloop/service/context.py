@@ -12,6 +12,7 @@ from lightloop.service.books import Books
 from lightloop.service.keys import KeyRing
 from lightloop.service.logs import make_logger, standard_error, writer_of
 from lightloop.service.recording import Recorder
+from lightloop.service.turns import Turns
 from lightloop.service.work import Work
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Context:
         batcher: that answers requests together; None where each is answered alone.
         recorder: of the log; None where there is none.
         books: what is counted and logged of each request.
+        turns: that answer quick requests together.
         now: seconds since 1970, which prediction ids begin with.
     """
 
@@ -44,6 +46,7 @@ class Context:
     batcher: Batcher | None
     recorder: Recorder | None
     books: Books
+    turns: Turns
     now: Callable[[], float]
 
     @classmethod
@@ -55,7 +58,7 @@ class Context:
         batcher = Batcher() if settings.batching else None
         work = Work(settings)
         books = Books(writer_of(settings), logger, recorder, slots, work)
-        return cls(slots, settings, work, keys, logger, root, batcher, recorder, books, clock.now_of())
+        return cls(slots, settings, work, keys, logger, root, batcher, recorder, books, Turns(work), clock.now_of())
 
     def close(self) -> None:
         """Let threads end, and lines be written."""

@@ -1,5 +1,6 @@
 """Predictions and their explanations."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Final, Literal, get_args
@@ -16,6 +17,7 @@ from lightloop.service.books import SEEN, Seen, count
 from lightloop.service.context import Context
 from lightloop.service.edge import Answering
 from lightloop.service.faults import RequestError, answer_json
+from lightloop.service.ids import prediction_id
 from lightloop.service.loaded import Loaded
 from lightloop.service.schemas import Record
 from lightloop.serving.explainer import explain
@@ -38,7 +40,10 @@ def add_routes(app: FastAPI, context: Context) -> dict[str, Answering]:
         def alone() -> Answered:
             return scored(context, loaded, [record()])
 
-        answer = await answered(request, context, loaded, alone, size=size, together=together)
+        in_turn = None
+        if context.slots.candidate is None:
+            in_turn = partial(_in_turn, request, context, loaded, record)
+        answer = await answered(request, context, loaded, alone, size=size, together=together, in_turn=in_turn)
         kept(request, context, loaded, answer, size)
         seen: Seen = request.scope[SEEN]
         seen.predicted = loaded, answer.predictions[0]
@@ -86,6 +91,13 @@ def add_routes(app: FastAPI, context: Context) -> dict[str, Answering]:
 
 async def _together(batcher: Batcher, loaded: Loaded, record: Record) -> Answered:
     return with_ids(loaded, [await batcher.ask(loaded, record)], [record])
+
+
+async def _in_turn(request: Request, context: Context, loaded: Loaded, record: Callable[[], Record]) -> Answered:
+    seen: Seen = request.scope[SEEN]
+    told = await context.turns.ask(loaded, record, seen.started)
+    identity = prediction_id(loaded.predictor.manifest.name, context.now())
+    return Answered([identity], [told.prediction], [told.record], told.pixels)
 
 
 def _told(loaded: Loaded, answer: Answered) -> list[dict[str, Any]]:

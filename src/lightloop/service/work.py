@@ -39,11 +39,12 @@ class Work:
         # An explanation asks the graph hundreds of times: predictions do not wait behind it.
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="explain")
 
-    async def enter(self, started: float) -> None:
+    async def enter(self, started: float, *, wait: bool = True) -> None:
         """Take a place among the requests in hand, which `leave` gives back.
 
         Args:
             started: when the request came, by `time.perf_counter`.
+            wait: for one's turn; else that is done otherwise.
 
         Raises:
             RequestError: there is none (429), or the request waited too long for its turn (503); nothing is taken.
@@ -51,16 +52,26 @@ class Work:
         if self.in_hand >= self._most:
             raise RequestError(429, headers={"Retry-After": "1"})
         self._count(1)
+        if not wait:
+            return
         try:
             # One turn of the loop: all requests that have come are counted before the first of them is answered, so
             # that the bound holds although answers are given one after the other.
             if self.alone is None or not self.alone():
                 await asyncio.sleep(0)
-            if time.perf_counter() - started > self._deadline:
-                raise self._late()
+            self.in_turn(started, time.perf_counter())
         except BaseException:
             self._count(-1)
             raise
+
+    def in_turn(self, started: float, now: float) -> None:
+        """That a request that is answered now did not wait too long.
+
+        Raises:
+            RequestError: it did (503).
+        """
+        if now - started > self._deadline:
+            raise self._late()
 
     def leave(self) -> None:
         """Give a place back."""
