@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from http_world import client_of, example
+from tiny_bundles import PLAIN
 
 from lightloop.config.serve import ServeConfig
 from lightloop.service import logs
@@ -40,7 +41,7 @@ def answered(text: str) -> float:
 def test_who_asks_for_metrics_has_all_of_them(
     releases: dict[str, Loaded], tmp_path: Path, slow: tuple[Writer, io.BytesIO]
 ) -> None:
-    loaded = releases["tabular"]
+    loaded = releases[PLAIN]
     with client_of(loaded, tmp_path, logs="json") as client:
         before = answered(client.get("/metrics").text)
         for number in range(1, 4):
@@ -54,7 +55,7 @@ def test_lines_are_in_the_order_of_the_answers_and_tell_their_time(
     releases: dict[str, Loaded], tmp_path: Path, slow: tuple[Writer, io.BytesIO]
 ) -> None:
     writer, stream = slow
-    loaded = releases["text"]
+    loaded = releases[PLAIN]
     with client_of(loaded, tmp_path, logs="json") as client:
         for name in ("first", "second", "third"):
             assert client.post(PREDICT, json=example(loaded), headers={"x-request-id": name}).status_code == 200
@@ -78,8 +79,8 @@ def test_what_can_not_be_entered_ends_no_other_line(
         raise OSError("no space left")
 
     writer.first.append(broken)
-    with client_of(releases["text"], tmp_path, logs="json") as client:
-        assert client.post(PREDICT, json=example(releases["text"])).status_code == 200
+    with client_of(releases[PLAIN], tmp_path, logs="json") as client:
+        assert client.post(PREDICT, json=example(releases[PLAIN])).status_code == 200
     writer.flush()
     assert [json.loads(line)["status"] for line in stream.getvalue().splitlines()] == [200]
 
@@ -87,7 +88,7 @@ def test_what_can_not_be_entered_ends_no_other_line(
 def test_in_hand_is_told_while_it_is(
     releases: dict[str, Loaded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = build_app(Slots(releases["text"]), ServeConfig(logs="none"), tmp_path)
+    app = build_app(Slots(releases[PLAIN]), ServeConfig(logs="none"), tmp_path)
 
     def told(text: str) -> float:
         return next(float(line.split()[1]) for line in text.splitlines() if line.startswith("lightloop_requests_in"))
@@ -107,13 +108,13 @@ def test_an_app_that_is_closed_is_asked_no_more(releases: dict[str, Loaded], tmp
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logs, "standard_error", lambda: writer)
         for _ in range(3):
-            with client_of(releases["text"], tmp_path, logs="json") as client:
+            with client_of(releases[PLAIN], tmp_path, logs="json") as client:
                 client.get("/health/live")
     assert writer.first == []
 
 
 def test_a_lone_request_waits_for_nobody(releases: dict[str, Loaded], tmp_path: Path) -> None:
-    app = build_app(Slots(releases["text"]), ServeConfig(logs="none"), tmp_path)
+    app = build_app(Slots(releases[PLAIN]), ServeConfig(logs="none"), tmp_path)
     turns: list[Any] = []
 
     async def ask() -> None:

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 from http_world import example
-from tiny_bundles import KINDS, image_record, tiny_bundle
+from tiny_bundles import KINDS, PLAIN, image_record, tiny_bundle
 
 from lightloop.config.serve import ServeConfig
 from lightloop.errors import RefusedError
@@ -67,6 +67,7 @@ def test_together_as_alone(releases: dict[str, Loaded], tmp_path: Path, counted:
     assert len({one["prediction_id"] for one in together}) == len(records)
 
 
+# of feature: image
 def test_one_that_is_refused_spoils_no_other(releases: dict[str, Loaded], tmp_path: Path) -> None:
     wrong: list[tuple[Any, int]] = [({"image": "bm8gaW1hZ2U="}, 422), ({"picture": 1}, 422), ({"image": "?"}, 422)]
     bodies = [(image_record(level), 200) for level in (10, 90, 200)]
@@ -78,6 +79,7 @@ def test_one_that_is_refused_spoils_no_other(releases: dict[str, Loaded], tmp_pa
     assert [answers[place].json()["probability"] for place in (0, 2, 4)] == pytest.approx(alone, abs=1e-6)
 
 
+# end
 def gathered(asks: Callable[[Turns], list[Any]], settings: ServeConfig) -> list[Told | BaseException]:
     async def ask() -> list[Told | BaseException]:
         return await asyncio.gather(*asks(Turns(Work(settings))), return_exceptions=True)
@@ -86,7 +88,7 @@ def gathered(asks: Callable[[Turns], list[Any]], settings: ServeConfig) -> list[
 
 
 def test_each_release_answers_its_own(tmp_path: Path) -> None:
-    releases = [Loaded.open(tiny_bundle("text", tmp_path / str(bias), bias=bias), str(bias)) for bias in (-9.0, 9.0)]
+    releases = [Loaded.open(tiny_bundle(PLAIN, tmp_path / str(bias), bias=bias), str(bias)) for bias in (-99.0, 99.0)]
     record = example(releases[0])
     order = [releases[number % 2] for number in range(MOST + 3)]
     now = time.perf_counter()
@@ -97,7 +99,7 @@ def test_each_release_answers_its_own(tmp_path: Path) -> None:
 
 
 def test_who_waited_too_long_is_told(releases: dict[str, Loaded]) -> None:
-    loaded = releases["text"]
+    loaded = releases[PLAIN]
     record, now = example(loaded), time.perf_counter()
     begun = [now, now - 60, now]
     late = gathered(lambda turns: [turns.ask(loaded, lambda: record, one) for one in begun], ServeConfig(deadline=5))
@@ -107,7 +109,7 @@ def test_who_waited_too_long_is_told(releases: dict[str, Loaded]) -> None:
 
 
 def test_faults_go_to_who_asked(releases: dict[str, Loaded]) -> None:
-    loaded = releases["text"]
+    loaded = releases[PLAIN]
     now = time.perf_counter()
 
     def broken() -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """A single record's answer in few steps is the general one: every rule, ties, edges; and how novel it is."""
 
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tiny_bundles import tiny_bundle
+from tiny_bundles import PLAIN, tiny_bundle
 
 from lightloop.calibration.rules import Abstain, Calibration, Conformal, Decision, Quantiles
 from lightloop.data.image.input import ImageInput
@@ -36,8 +35,9 @@ ABSTAINS = (Abstain(), Abstain(name="set"), Abstain(name="accuracy", limit=0.5))
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     """Its classes are as many as the rules below know."""
-    found = Predictor.load(tiny_bundle("tabular", tmp_path_factory.mktemp("one") / "bundle"))
+    found = Predictor.load(tiny_bundle(PLAIN, tmp_path_factory.mktemp("one") / "bundle"))
     found.classes = tuple("abcd")
+    found.manifest = found.manifest.model_copy(update={"answer": "probabilities", "classes": found.classes})
     return found
 
 
@@ -51,7 +51,7 @@ def probabilities() -> NDArray[np.float32]:
 @pytest.mark.parametrize(("decision", "conformal", "abstain"), list(product(DECISIONS, SETS, ABSTAINS)))
 def test_every_rule_says_the_same(predictor: Predictor, decision: Any, conformal: Any, abstain: Any) -> None:
     rules = Calibration(decision=decision, conformal=conformal, abstain=abstain)
-    predictor.manifest = predictor.manifest.model_copy(update={"calibration": rules, "classes": predictor.classes})
+    predictor.manifest = predictor.manifest.model_copy(update={"calibration": rules})
     one = One(predictor.manifest, None)
     for p_K in probabilities():
         answers = {"probabilities": p_K[None]}
@@ -60,26 +60,29 @@ def test_every_rule_says_the_same(predictor: Predictor, decision: Any, conformal
 
 
 def test_what_is_not_finite_is_left_to_the_general_way(predictor: Predictor) -> None:
-    one = One(predictor.manifest.model_copy(update={"classes": predictor.classes}), None)
+    one = One(predictor.manifest, None)
     for wrong in (np.nan, np.inf, -np.inf):
         assert one({}, {"probabilities": np.array([[wrong, 0, 0, 0]], dtype=np.float32)}) is None
 
 
-def test_numbers_and_many_classes_are_left_to_the_general_way(predictor: Predictor, tmp_path: Path) -> None:
+def test_numbers_and_many_classes_are_left_to_the_general_way(predictor: Predictor) -> None:
     many = predictor.manifest.model_copy(update={"classes": tuple(map(str, range(MOST + 1)))})
     assert one_of(many, None) is None
-    assert one_of(Predictor.load(tiny_bundle("series", tmp_path / "series")).manifest, None) is None
+    assert one_of(predictor.manifest.model_copy(update={"answer": "prediction"}), None) is None
     assert one_of(predictor.manifest, None) is not None
 
 
 def records(kind: str) -> tuple[RecordInput, Feeds, dict[str, NDArray[Any]]]:
     """A schema, 200 encoded records, and what describing them needs to know of the training records."""
     random, count = np.random.default_rng(1), 200
+    # of feature: image
     if kind in ("grey", "colour"):
         schema = ImageInput(channels=1 if kind == "grey" else 3, size=(9, 30))
         pixels = random.integers(0, 256, (count, schema.channels, *schema.size), dtype=np.uint8)
         pixels[:50, :, :4] = 0  # without any spread
         return schema, {"image": pixels}, {}
+    # end
+    # of feature: tabular
     if kind == "tabular":
         columns = TabularInput(features=(Feature(name="a", kind="number"), Feature(name="b", kind="category")))
         numbers = random.normal(0, 1, (count, 1)).astype(np.float32)
@@ -87,11 +90,30 @@ def records(kind: str) -> tuple[RecordInput, Feeds, dict[str, NDArray[Any]]]:
         towns = random.choice(np.array(["x", "y", ""], dtype=object), (count, 1))
         knots = {"knots0": np.linspace(-2, 2, 9), "normal0": np.linspace(-1.5, 1.5, 9), "shown1": np.array(["x"])}
         return columns, {"a": numbers, "b": towns}, knots
-    ids = random.integers(0, 50, (count, 12))
-    return TextInput(max_length=12), {"ids": ids}, {"surprise": random.uniform(1, 9, 50)}
+    # end
+    # of feature: text
+    if kind == "text":
+        ids = random.integers(0, 50, (count, 12))
+        return TextInput(max_length=12), {"ids": ids}, {"surprise": random.uniform(1, 9, 50)}
+    # end
+    raise KeyError(kind)
 
 
-@pytest.mark.parametrize("kind", ["grey", "colour", "tabular", "text"])
+KINDS = [
+    # of feature: image
+    "grey",
+    "colour",
+    # end
+    # of feature: tabular
+    "tabular",
+    # end
+    # of feature: text
+    "text",
+    # end
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_record_is_as_novel_alone_as_among_others(kind: str) -> None:
     schema, feeds, arrays = records(kind)
     random = np.random.default_rng(2)
@@ -113,6 +135,7 @@ def test_a_record_is_as_novel_alone_as_among_others(kind: str) -> None:
             assert p_value == p_N[row]
 
 
+# of feature: image
 def test_numbers_that_are_too_large_are_far_away() -> None:
     schema, feeds, arrays = records("grey")
     describe = Describer(schema, ("input", "answer"), arrays)
@@ -128,3 +151,6 @@ def test_numbers_that_are_too_large_are_far_away() -> None:
         with np.errstate(invalid="ignore"):
             assert reference.judge_one(first, far) == (scores_N[0], p_N[0])
         assert np.isfinite(scores_N[0])
+
+
+# end

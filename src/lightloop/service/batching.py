@@ -1,7 +1,7 @@
 """Dynamic batching: requests that wait while others are answered are answered together.
 
-Off unless configured. On a CPU an answer to 64 records takes nearly 64 times as long as one, so that it saves nothing
-but the overhead of small graphs, and costs every request a change of threads (docs/benchmarks.md has figures).
+Off unless configured: it costs every request a change of threads (docs/benchmarks.md has figures). Requests to a quick
+model are answered together without it, see `service.turns`.
 """
 
 import asyncio
