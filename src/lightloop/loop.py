@@ -39,13 +39,15 @@ def run_loop(overrides: Sequence[str], *, until: str | None = None) -> None:
         raise UsageError("this is no git repository, which DVC needs: `git init && git add -A && git commit -m start`")
     tracking_mode(config)  # a wrong WANDB_MODE is said now, not after the data check
     write_params(project, config)
-    pull_data(project, config.data.path)
-
-    from lightloop.release.champion import write_champion
-
-    write_champion(project)
     journal = Journal.start(project)
-    _reproduce(project, pipeline, journal, until, modality=config.data.modality)
+    # Where stages will run for sure, their libraries are imported while the data come.
+    with warm_server(soon=not (project.root / "dvc.lock").exists(), modality=config.data.modality) as told:
+        pull_data(project, config.data.path)
+
+        from lightloop.release.champion import write_champion
+
+        write_champion(project)
+        _reproduce(project, pipeline, journal, until, told)
     if until is None:
         from lightloop.monitoring.page import keep_page
         from lightloop.report.runs import update_runs
@@ -83,14 +85,13 @@ def pull_data(project: Project, path: str) -> None:
 
 
 def _reproduce(
-    project: Project, pipeline: dict[str, Any], journal: Journal, until: str | None, *, modality: str
+    project: Project, pipeline: dict[str, Any], journal: Journal, until: str | None, told: dict[str, str]
 ) -> None:
     """Let DVC run what is not up to date; when a stage fails, put back what stood there before."""
     kept = _Kept(project, pipeline)
     target = [until] if until else []
     try:
-        with warm_server(soon=not (project.root / "dvc.lock").exists(), modality=modality) as told:
-            code = _dvc(project, "repro", "--quiet", *target, told=told).returncode
+        code = _dvc(project, "repro", "--quiet", *target, told=told).returncode
     except KeyboardInterrupt:
         interrupted = journal.failure()
         kept.put_back(interrupted[0] if interrupted else None)

@@ -62,6 +62,10 @@ class Project:
         return self.validation / "profile.json"
 
     @property
+    def checked_data(self) -> Path:
+        return self.validation / "data.json"
+
+    @property
     def data_docs(self) -> Path:
         return self.validation / "docs"
 

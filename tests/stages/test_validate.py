@@ -4,7 +4,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
+from lightloop.config.compose import validate_config
 from lightloop.config.schema import Config
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.files import write_json
@@ -36,7 +38,9 @@ def change(project: Project, config: Config, row: int, **values: object) -> None
 def test_good_data_gives_result_profile_and_docs_the_same_each_time(checked, config, capsys):
     validate(config, checked)
     first = files_below(checked.root / "artifacts")
-    assert set(first) == {f"validation/{name}" for name in ("result.json", "profile.json", "docs/index.html")}
+    assert set(first) == {
+        f"validation/{name}" for name in ("result.json", "profile.json", "data.json", "docs/index.html")
+    }
     assert json.loads(first["validation/result.json"])["rows"] == {"train": 300, "test": 100}
     assert json.loads(first["validation/profile.json"])["records"] == {"train": 300, "test": 100}
     assert not any(str(checked.root).encode() in content for content in first.values())
@@ -44,6 +48,21 @@ def test_good_data_gives_result_profile_and_docs_the_same_each_time(checked, con
     assert files_below(checked.root / "artifacts") == first
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+def test_what_is_said_about_the_data_reaches_every_later_stage_through_one_file(checked, config, repository: Project):
+    validate(config, checked)
+    assert (
+        validate_config({**config.model_dump(mode="json"), "data": json.loads(checked.checked_data.read_text())})
+        == config
+    )
+    stages = yaml.safe_load((repository.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    first = stages.pop("validate")
+    name = checked.relative(checked.checked_data)
+    assert first["params"] == ["data"]
+    assert any(name in output for output in first["metrics"])
+    assert [stage for stage, said in stages.items() if name not in said["deps"]] == []
+    assert [stage for stage, said in stages.items() if "data" in said["params"]] == []
 
 
 def test_bad_data_is_refused_with_examples_and_leaves_earlier_results(checked, config, capsys):
@@ -55,7 +74,7 @@ def test_bad_data_is_refused_with_examples_and_leaves_earlier_results(checked, c
         validate(config, checked)
     assert files_below(checked.root / "artifacts") == earlier
     refused = files_below(checked.scratch / "validation")
-    assert set(refused) == {"result.json", "profile.json", "docs/index.html"}
+    assert set(refused) == {"result.json", "profile.json", "data.json", "docs/index.html"}
     assert json.loads(refused["result.json"])["success"] is False
     shown = capsys.readouterr().out
     assert "train/3 (hat)" in shown

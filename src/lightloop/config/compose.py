@@ -75,7 +75,7 @@ def to_yaml(config: Config) -> str:
     """The config as YAML, keys in the order of the schema.
 
     Of a column and of a metamorphic check stands there what was said about it, in the short form where that is its role
-    alone: `data` is in dvc.lock for every stage, which DVC parses and writes anew after each of them.
+    alone: `data` is in dvc.lock, which DVC parses and writes anew after each stage.
     """
     content = config.model_dump(mode="json")
     for group in ("columns", "metamorphic"):

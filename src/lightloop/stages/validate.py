@@ -16,7 +16,7 @@ from lightloop.quality.table import failures_table
 
 
 def validate(config: Config, project: Project) -> None:
-    """Check the data set against its committed suite; write the result, a profile and Data Docs.
+    """Check the data set against its committed suite; write the result, a profile, Data Docs and what `data` said.
 
     A failed critical expectation leaves earlier results as they were: this one then lies in the project's scratch
     folder. A failed warning is shown and recorded, and the loop goes on.
@@ -40,6 +40,8 @@ def validate(config: Config, project: Project) -> None:
         docs.mkdir()
         (docs / "index.html").write_text(outcome.docs, encoding="utf-8")
     write_json(folder / project.profile.name, profile_of(config.data, metadata))
+    # On which the other stages depend, so that each is run again when what is said about the data changes.
+    write_json(folder / project.checked_data.name, config.data.model_dump(mode="json"))
     write_json(folder / project.validation_result.name, outcome.result)
 
     if outcome.failed:
