@@ -140,6 +140,14 @@ def test_the_annex_has_nine_points_and_says_what_is_missing(tmp_path: Path) -> N
     assert "- **(c) Versions of software**: missing.\n" in write_card(evidence)
 
 
+def test_that_older_records_no_longer_hold_is_told(tmp_path: Path) -> None:
+    evidence = _evidence(tmp_path, Story())
+    said = "Records from before 2026-01-08T00:00+00:00 are left out of training, validation and test"
+    assert not [text for point in annex(evidence) for item in point.items for text in item.says if said in text]
+    evidence.training["holds_since"] = "2026-01-08T00:00+00:00"
+    assert [text for point in annex(evidence) for item in point.items for text in item.says if said in text]
+
+
 def test_evidence_of_every_kind_is_told_in_short(tmp_path: Path) -> None:
     evidence = _evidence(tmp_path, Story())
     bound = {"value": 0.9, "low": 0.88, "high": 0.92}

@@ -131,3 +131,4 @@ def test_gradual_concept_drift_is_recovered_from_when_old_records_are_left_out(t
     assert found.recovered, done.stdout
     said = [event.sentence for event in found.events if event.what == "collect"]
     assert any("records hold since" in sentence for sentence in said)
+    assert "holds_since" in json.loads((folder / "artifacts/training/summary.json").read_text())

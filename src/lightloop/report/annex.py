@@ -139,7 +139,15 @@ def _development(evidence: Evidence, card: CardConfig) -> Items:
         ("(d) Data: labelling", _person(card.labels)),
         (
             "(d) Data: cleaning",
-            [f"Records that are left out of training: {facts.told(config.clean)}.", *facts.data_check(evidence)],
+            [
+                f"Records that are left out of training: {facts.told(config.clean)}.",
+                *(
+                    [f"Records from before {since} are left out of training, validation and test: they no longer hold."]
+                    if (since := training.get("holds_since"))
+                    else []
+                ),
+                *facts.data_check(evidence),
+            ],
         ),
         ("(e) Human oversight (Article 14)", _person(card.oversight)),
         ("(e) Means of interpreting the output", facts.explanations(evidence)),

@@ -118,10 +118,15 @@ def _tiles(evidence: Evidence) -> list[dict[str, Any]]:
             "title": "Parameters",
             "value": short_count(evidence.training.get("parameters")),
             "note": f"{evidence.training.get('network', evidence.config.network.name)}, "
-            f"trained on {plural(evidence.training['records']['train'], 'record')}",
+            f"trained on {plural(evidence.training['records']['train'], 'record')}{_since(evidence.training)}",
             "link": "#training",
         },
     ]
+
+
+def _since(training: Mapping[str, Any]) -> str:
+    """From when on, where older records no longer hold."""
+    return f" since {training['holds_since'][:10]}" if "holds_since" in training else ""
 
 
 def short_count(number: int | None) -> str:

@@ -3,6 +3,7 @@
 import shutil
 
 from lightloop.config.schema import Config
+from lightloop.data.collected import read_since
 from lightloop.files import replacing, write_json
 from lightloop.project import Project
 from lightloop.tracking import close_run
@@ -36,5 +37,7 @@ def train(config: Config, project: Project, *, resume: bool = False) -> None:
         shutil.copyfile(trained.checkpoint, temporary)
     keep_dynamics(trained.checkpoint.parent / DYNAMICS, project.dynamics)
     write_json(project.history, trained.history)
-    write_json(project.training_summary, trained.summary)
+    since = read_since(config.data, project.root)
+    holds = {} if since is None else {"holds_since": since.isoformat(timespec="minutes")}
+    write_json(project.training_summary, trained.summary | holds)
     start_over(scratch)
