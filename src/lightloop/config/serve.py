@@ -110,8 +110,8 @@ class ServeConfig(Frozen):
         queue: requests that a worker has in hand at once; more are refused by 429 with Retry-After.
         deadline: seconds after which a request is answered by 503.
         drain: seconds that a stopping worker gives the requests in flight.
-        batching: whether waiting requests are answered together by a thread, up to 64 at once: for slow models with many
-            clients. Those to a quick model that come at once are answered together in any case.
+        batching: whether waiting requests are answered together by a thread, up to 64 at once: for slow models with
+            many clients. Those to a quick model that come at once are answered together in any case.
         novelty: whether answers say how unlike the training records a record is; it costs about 0.05 ms a request.
         keys: file of hashed API keys (`lightloop keys add`), relative to the project; null lets everyone in.
         public_key: file of the key that a bundle must be signed with, relative to the project; null asks for no
