@@ -15,9 +15,9 @@ import pytest
 from adoption_cases import customers, guessed, save, write_images, write_texts
 
 from lightloop.adoption.model import Dialect
-from lightloop.adoption.profile import forget, values_of
+from lightloop.adoption.profile import forget_values, values_of
 from lightloop.adoption.reading import folder_files, linkable, read_part
-from lightloop.adoption.source import open_source, raw_table, reading_findings
+from lightloop.adoption.source import forget_tables, open_source, raw_table, reading_findings
 from lightloop.errors import UsageError
 
 FORMS = [
@@ -336,7 +336,9 @@ def test_a_source_is_read_once_until_it_is_let_go_of(tmp_path: Path) -> None:
     first, values = raw_table(source, "train"), values_of(source)
     assert raw_table(source, "train") is first
     assert values_of(source) is values
-    forget()
+    forget_values()
+    assert raw_table(source, "train") is first
+    forget_tables()
     again = raw_table(source, "train")
     assert again is not first
     assert again.equals(first)

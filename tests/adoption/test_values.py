@@ -152,3 +152,28 @@ def test_looking_and_converting_agree_on_any_texts(seed: int) -> None:
     found = look(pa.chunked_array([pa.array(values, pa.string())]), "x")
     again = convert(pa.chunked_array([pa.array(values, pa.string())]), found.reading)
     assert again.to_pylist() == found.array.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("texts", "reading"),
+    [
+        (["1,5", "?", "2,25", None, "1,5", "7", " 3"], Reading("number", ",")),
+        (["2020-01-31", "", "2021-02-01", None, "2020-01-31", "n/a", "2022-05-05T10:00:00"], Reading("date")),
+        (
+            ["31.12.2020", "01.02.2021", "31.12.2020", None, "?", "01.01.1999", "05.06.2007"],
+            Reading("date", format="%d.%m.%Y"),
+        ),
+    ],
+    ids=["numbers", "dates", "points"],
+)
+@pytest.mark.parametrize("piece", [1, 3, 7])
+def test_what_is_read_by_pieces_is_what_is_read_at_once(
+    texts: list[object], reading: Reading, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = convert(column(texts), reading)
+    assert whole.null_count == 2 + (reading.type == "date" and texts[1] == "")
+    monkeypatch.setattr("lightloop.adoption.values.PIECE", piece)
+    monkeypatch.setattr("lightloop.adoption.dates.PIECE", 2)
+    assert convert(column(texts), reading).equals(whole)
+    with pytest.raises(RefusedError, match="'later' is no"):
+        convert(column([*texts, "later"]), reading)

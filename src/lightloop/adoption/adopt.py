@@ -22,10 +22,10 @@ from lightloop.adoption.configs import DataSet, card_yaml, data_yaml, experiment
 from lightloop.adoption.guess import make_guess
 from lightloop.adoption.model import Finding, Guess, Source
 from lightloop.adoption.placing import Placed, place
-from lightloop.adoption.profile import forget
+from lightloop.adoption.profile import forget_values
 from lightloop.adoption.settings import Facts, choose, window_and_horizon
 from lightloop.adoption.shown import ask, show_findings, show_guess, show_smoke
-from lightloop.adoption.source import open_source, without_role
+from lightloop.adoption.source import forget_tables, open_source, without_role
 from lightloop.adoption.warnings import find_warnings
 from lightloop.config.compose import compose_config
 from lightloop.config.schema import AnySpec
@@ -143,9 +143,10 @@ def _prepare(shadow: Project, task: _Task) -> _Prepared:
     """Data, configs and suite in the workshop, tried as far as it goes without a fit."""
     name, guess = task.name, task.guess
     corrupt = frozenset(one for finding in task.findings if "corrupt" in finding.kind for one in finding.records)
+    # Nothing asks for these again, and what follows takes memory of its own.
+    forget_values()
     placed = place(task.project, task.source, guess, shadow.root / "data" / name, corrupt)
-    # What follows reads the data set, and takes memory of its own.
-    forget()
+    forget_tables()
     left_out = tuple(f"Left out of it: {count:,} {why}." for why, count in sorted(placed.left_out.items()))
     guess = replace(guess, parts=dict(placed.records))
     window, horizon = _window(guess)

@@ -3,7 +3,7 @@
 Shapes: N records of all parts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ def about_copies(source: Source, guess: Guess) -> Iterator[Finding]:
         text = f"{between} different records stand both in the training part and in another one"
         yield Finding("duplicates", "critical", (), text, "take them out of one of the two: the test would be known")
     if guess.problem == "classification":
-        labels_N = pd.factorize(np.concatenate([_labels(table, guess) for table in tables.values()]))[0]
+        labels_N = _label_codes(list(tables.values()), guess.target.name)
         answers = pd.DataFrame({"key": keys_N, "label": labels_N}).drop_duplicates()
         torn = int(answers["key"].value_counts().gt(1).sum())
         if torn:
@@ -143,7 +143,8 @@ def _keys(table: pa.Table, guess: Guess) -> NDArray[np.uint64]:
     return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
 
 
-def _labels(table: pa.Table, guess: Guess) -> NDArray[np.object_]:
-    """Of each record the class (N,), None where it is not known."""
-    column = as_categories(table.column(guess.target.name), guess.target.name)
-    return np.asarray(column.to_numpy(), dtype=object)
+def _label_codes(tables: Sequence[pa.Table], target: str) -> NDArray[np.int64]:
+    """Of each record of all tables a number (N,) that stands for its class, -1 where it is not known."""
+    chunks = [chunk for table in tables for chunk in as_categories(table.column(target), target).chunks]
+    codes = pa.chunked_array(chunks, pa.string()).combine_chunks().dictionary_encode().indices
+    return np.asarray(pc.fill_null(codes.cast(pa.int64()), -1))

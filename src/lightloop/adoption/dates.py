@@ -21,6 +21,8 @@ FORMATS: Final = (
 TIMES: Final = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
 # Dates that are written as numbers are.
 NUMBERS: Final = ("epoch_s", "epoch_ms", "decimal_year", "year_month_day")
+# Texts that are parsed at once: pandas takes many times their room.
+PIECE: Final = 200_000
 _ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}(:\d{2}){0,2}([.,]\d+)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?)?")
 _QUARTER = re.compile(r"(\d{4})[-: ]?[qQ]([1-4])")
 _SHAPE = re.compile(r"(?=.*\d{2})[\dA-Za-z\u00e4\u00e9\u00fb\u00fc.,:/+\- ]{6,40}")
@@ -55,6 +57,11 @@ def date_format(texts: Sequence[str]) -> Reading | None:
 
 def parse_dates(texts: Sequence[str], reading: Reading) -> Stamps:
     """Texts as time stamps (D,) in seconds, NaT where one is none; those with a zone in UTC."""
+    pieces = [texts[start : start + PIECE] for start in range(0, max(1, len(texts)), PIECE)]
+    return np.concatenate([_parsed(piece, reading) for piece in pieces])
+
+
+def _parsed(texts: Sequence[str], reading: Reading) -> Stamps:
     series = pd.Series(list(texts), dtype="object").astype("str")
     if reading.type == "year" or reading.format in NUMBERS:
         series = plainly(series, reading)

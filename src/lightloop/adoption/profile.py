@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from lightloop.adoption.model import Place, Source
-from lightloop.adoption.source import forget_tables, raw_table
+from lightloop.adoption.source import raw_table
 from lightloop.adoption.values import Values, look
 from lightloop.config.data import Part
 from lightloop.config.tabular import RESERVED
@@ -23,9 +23,8 @@ def values_of(source: Source) -> Mapping[str, Values]:
     return _looked_at(_Hashed(source), stamps)
 
 
-def forget() -> None:
-    """Let go of the source's tables and of what their columns hold."""
-    forget_tables()
+def forget_values() -> None:
+    """Let go of what columns hold: those of a large source take as much memory as its tables."""
     _looked_at.cache_clear()
 
 

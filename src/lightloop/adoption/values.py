@@ -3,7 +3,6 @@
 Shapes: N records, D different values.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -14,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lightloop.adoption.dates import date_format, parse_dates, plainly
+from lightloop.adoption.dates import Stamps, date_format, parse_dates
 from lightloop.adoption.model import Reading
+from lightloop.adoption.numerals import MOSTLY, is_code, may_be_numbers, number_reading, parse_numbers
 from lightloop.data.files import NULLS
 from lightloop.errors import RefusedError
 
@@ -32,18 +32,9 @@ MARKERS: Final = frozenset(
 TEXT_MARKERS: Final = frozenset(["?", "#N/A", "<NA>", "\\N", "n/a", "N.A.", "#NULL!"])
 # Numbers that stand for a missing value where nothing else is anywhere near.
 SENTINELS: Final = (-9.0, -99.0, -999.0, -9999.0, -99999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0, -999.25, 1e20)
-# Share of the values that must be numbers for the rest to be taken for faults.
-MOSTLY: Final = 0.95
 MOST_ODD: Final = 20
-_GROUPED = {
-    ",": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"),
-    ".": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?"),
-    " ": re.compile(r"[+-]?\d{1,3}([ \u00a0\u202f]\d{3})+([.,]\d+)?"),
-    "'": re.compile(r"[+-]?\d{1,3}(['\u2019]\d{3})+(\.\d+)?"),
-}
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_COMMA = re.compile(r"[+-]?\d+,\d+|[+-]?\d+")
-_AFFIXED = re.compile(r"(?P<before>[^\d\s+\-.,]{0,3})\s*(?P<number>[+-]?[\d.,'\u00a0 ]*\d)\s*(?P<after>\S{0,8})")
+# Records that are turned from texts into Python's own at once: these take several times the room that Arrow needs.
+PIECE: Final = 200_000
 
 
 @dataclass(frozen=True)
@@ -139,23 +130,42 @@ def convert(column: pa.ChunkedArray, reading: Reading) -> pa.ChunkedArray:
         return pc.if_else(pc.is_in(texts, nulls), pa.scalar(None, pa.large_string()), texts).cast(pa.string())
     if reading.type == "boolean":
         return column.cast(pa.string())
-    texts_D, place_N = _distinct(column)
-    missing = {*NULLS, *MARKERS, *reading.missing}
-    known = np.array([text not in missing for text in texts_D], dtype=bool)
+    pieces = [column.slice(start, PIECE) for start in range(0, max(1, len(column)), PIECE)]
     if reading.type == "number":
-        values_D: Any = np.full(len(texts_D), np.nan)
-        values_D[known] = _parsed([text for text, is_known in zip(texts_D, known, strict=True) if is_known], reading)
-        lost = np.flatnonzero(known & np.isnan(values_D))
-        if len(lost):
-            raise RefusedError(f"{texts_D[lost[0]]!r} is no number, as the other values of its column are: mend it")
-        return _as_whole(_taken(values_D, place_N))
-    stamps_D = np.full(len(texts_D), np.datetime64("NaT"), dtype="datetime64[s]")
-    stamps_D[known] = parse_dates([text for text, is_known in zip(texts_D, known, strict=True) if is_known], reading)
-    if np.isnat(stamps_D[known]).any():
-        lost = np.flatnonzero(known & np.isnat(stamps_D))
-        raise RefusedError(f"{texts_D[lost[0]]!r} is no date as the other values of its column are: mend it")
-    stamps_N = np.where(place_N >= 0, stamps_D[np.maximum(place_N, 0)], np.datetime64("NaT"))
+        return _as_whole(np.concatenate([_read_numbers(piece, reading) for piece in pieces]))
+    stamps_N = np.concatenate([_read_dates(piece, reading) for piece in pieces])
     return pa.chunked_array([pa.array(stamps_N, pa.timestamp("s"))])
+
+
+def _read_numbers(column: pa.ChunkedArray, reading: Reading) -> NDArray[np.float64]:
+    texts_D, place_N = _distinct(column)
+    known_D = _known(texts_D, reading)
+    values_D: Any = np.full(len(texts_D), np.nan)
+    values_D[known_D] = parse_numbers(
+        [text for text, is_known in zip(texts_D, known_D, strict=True) if is_known], reading
+    )
+    lost = np.flatnonzero(known_D & np.isnan(values_D))
+    if len(lost):
+        raise RefusedError(f"{texts_D[lost[0]]!r} is no number, as the other values of its column are: mend it")
+    return _taken(values_D, place_N)
+
+
+def _read_dates(column: pa.ChunkedArray, reading: Reading) -> Stamps:
+    texts_D, place_N = _distinct(column)
+    # One more, in whose place stands what is missing.
+    stamps_D = np.full(len(texts_D) + 1, np.datetime64("NaT"), dtype="datetime64[s]")
+    known_D = np.append(_known(texts_D, reading), False)
+    stamps_D[known_D] = parse_dates([texts_D[place] for place in np.flatnonzero(known_D)], reading)
+    lost = np.flatnonzero(known_D & np.isnat(stamps_D))
+    if len(lost):
+        raise RefusedError(f"{texts_D[lost[0]]!r} is no date as the other values of its column are: mend it")
+    found_N: Stamps = stamps_D[place_N]
+    return found_N
+
+
+def _known(texts: Sequence[str], reading: Reading) -> NDArray[np.bool_]:
+    missing = {*NULLS, *MARKERS, *reading.missing}
+    return np.array([text not in missing for text in texts], dtype=bool)
 
 
 def _look_at_texts(column: pa.ChunkedArray, name: str, *, decimal_comma: bool) -> Values:
@@ -166,9 +176,9 @@ def _look_at_texts(column: pa.ChunkedArray, name: str, *, decimal_comma: bool) -
     nulls = {*NULLS, *MARKERS}
     plain = [text for text in texts_D if text not in nulls]
     counts_D = np.bincount(place_N[place_N >= 0], minlength=len(texts_D))
-    if plain and not _is_code(plain) and _may_be_numbers(plain, decimal_comma=decimal_comma):
-        reading = _number_reading(plain, decimal_comma=decimal_comma)
-        values_D = _parsed(texts_D, reading)
+    if plain and not is_code(plain) and may_be_numbers(plain, decimal_comma=decimal_comma):
+        reading = number_reading(plain, decimal_comma=decimal_comma)
+        values_D = parse_numbers(texts_D, reading)
         known_D = np.array([text not in nulls for text in texts_D], dtype=bool)
         values_D[~known_D] = np.nan
         good_D = np.isfinite(values_D)
@@ -178,7 +188,7 @@ def _look_at_texts(column: pa.ChunkedArray, name: str, *, decimal_comma: bool) -
             used = tuple(sorted(text for text in texts_D if text in MARKERS))
             reading = Reading("number", reading.decimal, reading.thousands, reading.affix, (*used, *sorted(bad)))
             return _numbers(name, _taken(values_D, place_N), reading, odd=tuple(sorted(bad)))
-    if plain and not _is_code(plain):
+    if plain and not is_code(plain):
         reading_of_dates = date_format(plain)
         if reading_of_dates is not None:
             used = tuple(sorted(text for text in texts_D if text in MARKERS))
@@ -206,12 +216,6 @@ def _plain_numbers(column: pa.ChunkedArray) -> NDArray[np.float64] | None:
     ):
         return None
     return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _may_be_numbers(texts: Sequence[str], *, decimal_comma: bool) -> bool:
-    """Whether some of the texts, evenly drawn, are numbers, so that it is worth looking at all of them."""
-    some = texts[:: max(1, len(texts) // 500)]
-    return bool(np.isfinite(_parsed(some, _number_reading(some, decimal_comma=decimal_comma))).mean() > 0.5)
 
 
 def _numbers(name: str, values_N: NDArray[np.float64], reading: Reading, odd: tuple[str, ...] = ()) -> Values:
@@ -252,64 +256,6 @@ def sentinels_of(values_N: NDArray[np.float64]) -> tuple[float, ...]:
         if distance > max(high - low, 3 * abs(float(np.median(rest_N))), 4.0):
             found.append(value)
     return tuple(found)
-
-
-def _number_reading(texts: Sequence[str], *, decimal_comma: bool) -> Reading:
-    """The marks that most of the texts are numbers with."""
-    some = list(texts[:5_000])
-    affix = ""
-    matches = [_AFFIXED.fullmatch(text) for text in some]
-    affixes = {
-        (match["before"] + match["after"]) if not (match["before"] and match["after"]) else None
-        for match in matches
-        if match
-    }
-    if len(affixes) == 1 and sum(match is not None for match in matches) >= MOSTLY * len(some):
-        only = next(iter(affixes))
-        # Letters right at the digits make a code, such as A12; a unit stands apart.
-        apart = only and all(match is None or f" {only}" in match.group(0) for match in matches)
-        if only and (apart or not any(character.isalnum() for character in only)):
-            affix = only
-    bare = [text.replace(affix, "").strip() if affix else text for text in some]
-    plain = sum(_PLAIN.fullmatch(text) is not None for text in bare)
-    grouped = {mark: sum(pattern.fullmatch(text) is not None for text in bare) for mark, pattern in _GROUPED.items()}
-    commas = [text for text in bare if _COMMA.fullmatch(text) and "," in text]
-    # Three digits after each comma mean thousands, unless semicolons divide the file, or a number has no such group.
-    loose = [text for text in commas if _GROUPED[","].fullmatch(text) is None]
-    both = any("," in text or text.count(".") > 1 for text in bare if _GROUPED["."].fullmatch(text))
-    if grouped["."] and (decimal_comma or loose or both) and not _points(bare):
-        return Reading("number", ",", ".", affix)
-    if commas and (loose or decimal_comma) and plain <= len(bare) - len(commas):
-        return Reading("number", ",", "", affix)
-    for mark in (",", " ", "'"):
-        if grouped[mark]:
-            comma = mark == " " and any("," in text for text in bare)
-            return Reading("number", "," if comma else ".", mark, affix)
-    return Reading("number", affix=affix)
-
-
-def _points(texts: Sequence[str]) -> bool:
-    """Whether some have a decimal point."""
-    return any(_PLAIN.fullmatch(text) and "." in text and not _GROUPED["."].fullmatch(text) for text in texts)
-
-
-def _parsed(texts: Sequence[str], reading: Reading) -> NDArray[np.float64]:
-    """Texts as numbers (D,), NaN where one is none."""
-    series = pd.Series(list(texts), dtype="object").astype("str")
-    values: NDArray[np.float64] = pd.to_numeric(plainly(series, reading), errors="coerce").to_numpy(
-        np.float64, copy=True
-    )
-    return values
-
-
-def _is_code(texts: Sequence[str]) -> bool:
-    """Whether digits are a code, such as a postal one: some begin with a zero, and all are of one length."""
-    return (
-        len({len(text) for text in texts}) == 1
-        and len(texts[0]) > 1
-        and all(text.isdigit() for text in texts)
-        and any(text.startswith("0") for text in texts)
-    )
 
 
 def _distinct(column: pa.ChunkedArray) -> tuple[list[str], NDArray[np.int64]]:

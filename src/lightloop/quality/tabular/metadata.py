@@ -9,6 +9,7 @@ import pyarrow as pa
 from lightloop.config.tabular import TabularSpec
 from lightloop.quality.relations import OF_CLASSES, RELATIONS, label_type, read_parts, relate
 
+PIECE = 200_000  # records
 # Columns beside the features, and their pandas types; each of these types can hold a null.
 BEFORE = {
     "id": "str",
@@ -56,5 +57,20 @@ def describe_part(spec: TabularSpec, part: str, records: pa.Table) -> pd.DataFra
         part=pd.Series(part, features.index, dtype="str"),
         label=records.column("label").to_pandas().astype(label_type(spec)),
         missing_values=features.isna().sum(axis=1).astype("Int64"),
-        hash=[hashlib.sha256(repr(row).encode()).hexdigest() for row in features.itertuples(index=False, name=None)],
+        hash=_hashes(features),
+    )
+
+
+def _hashes(features: pd.DataFrame) -> "pd.Series[str]":
+    """Of each record's features; made by pieces, since Python's texts take twice the room that pandas needs."""
+    pieces = [features.iloc[start : start + PIECE] for start in range(0, max(1, len(features)), PIECE)]
+    return pd.concat(
+        [
+            pd.Series(
+                [hashlib.sha256(repr(row).encode()).hexdigest() for row in piece.itertuples(index=False, name=None)],
+                piece.index,
+                dtype="str",
+            )
+            for piece in pieces
+        ]
     )
