@@ -102,6 +102,15 @@ def test_of_copies_and_of_few_records_nothing_is_judged(tmp_path: Path, reposito
     assert judge(config, tmp_path, 200) is None
 
 
+def test_no_class_is_left_without_records(tmp_path: Path, repository: Project) -> None:
+    """All that came is of one class, whatever it looks like: the other one is known from older records alone."""
+    config = project(tmp_path, repository)
+    collected(tmp_path, config, came(400, turned_from=0).assign(kind="dear"))
+    found = judge(config, tmp_path, 200)
+    assert found is not None
+    assert found.since is None
+
+
 def test_numbers_are_judged_by_their_error(tmp_path: Path, repository: Project) -> None:
     frame = small_frame(300)[["size", "age", "town", "price"]]
     columns = {"size": "feature", "age": "feature", "town": "feature", "price": "target"}

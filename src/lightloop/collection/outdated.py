@@ -3,6 +3,7 @@
 Shapes: N records of training and validation, E of them that are judged by.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -150,10 +151,10 @@ def _keeps_all(
     for split, fewest in OF_CLASS.items():
         if split == "test" and by_time(spec):
             continue  # the test is always the newest share
-        kept = [label for label, time in zip(labels[split], times[split], strict=True) if time >= since]
-        for name in {*labels[split]} if spec.classes else {None}:
-            if sum(not spec.classes or label == name for label in kept) < fewest:
-                return False
+        names = labels[split] if spec.classes else ["any"] * len(labels[split])
+        kept = Counter(name for name, time in zip(names, times[split], strict=True) if time >= since)
+        if any(kept[name] < min(fewest, count) for name, count in Counter(names).items()):
+            return False
     return True
 
 
