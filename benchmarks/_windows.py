@@ -48,6 +48,7 @@ class Pool:
     rows_D: np.ndarray
     explained: Explained | None
     expected: Expected | None
+    columns: dict[str, Any]  # what describes the training records; of texts those of `table`, which the bundle keeps
 
     @classmethod
     def of(cls, folder: Path, *, explain: bool, suite: bool) -> "Pool":
@@ -68,13 +69,16 @@ class Pool:
             )
         novelty = scored.novelty[1] if scored.novelty else np.full(len(table), np.nan)
         answers = scored.answers[predictor.manifest.answer]
-        return cls(predictor, splits["train"], table, answers, novelty, rows_D, explained, expected)
+        known = table if predictor.manifest.modality == "text" else splits["train"]
+        columns = described(predictor.manifest.input, known, predictor.files)
+        return cls(predictor, splits["train"], table, answers, novelty, rows_D, explained, expected, columns)
 
     def standing(self, held: np.ndarray) -> Standing:
         """The bundle as if it had been exported with these held-out records."""
         manifest, table = self.predictor.manifest, self.table.take(held)
-        inputs = table if manifest.modality == "text" else self.train
-        columns = described(manifest.input, inputs, self.predictor.files)
+        columns = self.columns
+        if manifest.modality == "text":
+            columns = {name: column_rows(values, held) for name, values in columns.items()}
         profile = Profile(
             n=len(self.train),
             held_out=len(held),
@@ -102,6 +106,11 @@ class Pool:
         """What the log would hold of these records, and their labels."""
         table = self.table.take(rows)
         return logged(self.predictor, table, self.answers[rows], self.novelty[rows], rows)
+
+
+def column_rows(values: Any, rows: np.ndarray) -> Any:
+    """The values of these records."""
+    return values[rows] if isinstance(values, np.ndarray) else values.take(pa.array(rows))
 
 
 def logged(
