@@ -6,10 +6,12 @@ Ours runs as `lightloop serve --bundle BUNDLE` with everything on: API keys, lim
 answers, novelty, warnings; with one and with two workers. `plain` is FastAPI with ONNX Runtime and nothing else
 (peers/plain.py). MLflow's and BentoML's servers take part where MLFLOW_PYTHON and BENTOML_PYTHON name interpreters that
 have them. The load is wrk's, with one thread, over loopback. The servers take turns within each round, best of all
-rounds; needs a quiet machine, since wrk works on the same cores.
+rounds; needs a quiet machine, since wrk works on the same cores. Processor time a request, of a server's processes
+together, by the kernel's count, is the least of all rounds; other work on the machine changes it little.
 """
 
 import json
+import math
 import os
 import re
 import signal
@@ -24,6 +26,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from lightloop.service.keys import add_key
 
@@ -66,12 +70,14 @@ class Figures:
     Attributes:
         rate: answers a second.
         p50, p99: milliseconds, of the round with the best rate.
+        cost: milliseconds of the processor a request, the least of all rounds.
         wrong: answers that were not 2xx, in all rounds.
     """
 
     rate: float = 0.0
     p50: float = 0.0
     p99: float = 0.0
+    cost: float = math.inf
     wrong: int = 0
 
 
@@ -81,25 +87,29 @@ class Table:
 
     rows: dict[tuple[str, int], Figures] = field(default_factory=dict)
 
-    def add(self, name: str, clients: int, text: str) -> None:
-        """Take what wrk printed."""
+    def add(self, name: str, clients: int, text: str, spent: float) -> None:
+        """Take what wrk printed, and the seconds of the processor that the server took for it."""
         row = self.rows.setdefault((name, clients), Figures())
         rate = float(_found(r"Requests/sec:\s+([\d.]+)", text))
         wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
         row.wrong += int(wrong[1]) if wrong else 0
+        row.cost = min(row.cost, 1000 * spent / float(_found(r"(\d+) requests in", text)))
         if rate > row.rate:
             row.rate, row.p50, row.p99 = rate, _milliseconds("50", text), _milliseconds("99", text)
 
     def show(self, clients: list[int]) -> None:
         """Print one line a server and number of clients, with the ratio to plain and to ours."""
         names = list(dict.fromkeys(name for name, _ in self.rows))
-        print(f"{'server':<30}{'clients':>8}{'answers/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'/ plain':>9}  wrong")
+        print(
+            f"{'server':<30}{'clients':>8}{'answers/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'/ plain':>9}{'CPU ms':>8}  wrong"
+        )
         for name in names:
             for count in clients:
                 row = self.rows[name, count]
                 plain = self.rows.get(("plain", count))
                 ratio = f"{row.rate / plain.rate:.2f}" if plain and plain.rate else ""
-                print(f"{name:<30}{count:>8}{row.rate:>11.0f}{row.p50:>9.2f}{row.p99:>9.2f}{ratio:>9}  {row.wrong}")
+                print(f"{name:<30}{count:>8}{row.rate:>11.0f}{row.p50:>9.2f}{row.p99:>9.2f}{ratio:>9}", end="")
+                print(f"{row.cost:>8.3f}  {row.wrong}")
         self._ratios(clients)
 
     def _ratios(self, clients: list[int]) -> None:
@@ -140,9 +150,16 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
+def processor_seconds(pid: int) -> float:
+    """Of a process and its children, to the nanosecond, of all threads that there are."""
+    own = [pid, *(one.pid for one in psutil.Process(pid).children(recursive=True))]
+    files = [file for one in own for file in Path(f"/proc/{one}/task").glob("*/schedstat")]
+    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
+
+
 @contextmanager
-def running(server: Server, scratch: Path) -> Iterator[int]:
-    """A server that answers, on a port of its own; it and its children end with the block."""
+def running(server: Server, scratch: Path) -> Iterator[tuple[int, int]]:
+    """A server that answers: its port and its process; it and its children end with the block."""
     port = free_port()
     words = [word.replace("PORT", str(port)) for word in server.words]
     log = scratch / f"{server.name}.log"
@@ -157,7 +174,7 @@ def running(server: Server, scratch: Path) -> Iterator[int]:
             if process.poll() is not None or time.monotonic() > end:
                 raise SystemExit(f"{server.name} does not start:\n{log.read_text()[-2000:]}")
             time.sleep(0.2)
-        yield port
+        yield port, process.pid
     finally:
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
@@ -241,11 +258,12 @@ def main(words: list[str]) -> None:
         taking = [one for one in servers(bundle, record, scratch) if not wanted or one.name.partition(",")[0] in wanted]
         for number in range(int(options.get("rounds", "3"))):
             for server in taking:
-                with running(server, scratch) as port:
+                with running(server, scratch) as (port, pid):
                     load(server, port, 8, 1, scratch)
                     for count in clients:
+                        before = processor_seconds(pid)
                         text = load(server, port, count, float(options.get("seconds", "6")), scratch)
-                        table.add(server.name, count, text)
+                        table.add(server.name, count, text, processor_seconds(pid) - before)
             print(f"round {number + 1} done", file=sys.stderr)
     print(f"{bundle}: record {json.dumps(record)[:60]}..., {os.cpu_count()} cores, wrk -t1 on the same ones")
     table.show(clients)

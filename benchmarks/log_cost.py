@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from load import free_port
+from load import free_port, processor_seconds
 
 from lightloop.serving.golden import read_golden
 
@@ -64,10 +64,8 @@ class Service:
 
     @property
     def seconds(self) -> float:
-        """Of the processor, to the nanosecond, of all threads that there are."""
-        own = [self.process.pid, *(one.pid for one in self.process.children(recursive=True))]
-        files = [file for pid in own for file in Path(f"/proc/{pid}/task").glob("*/schedstat")]
-        return sum(int(file.read_text().split()[0]) for file in files) / 1e9
+        """Of the processor, see `processor_seconds`."""
+        return processor_seconds(self.process.pid)
 
     def close(self) -> None:
         self.connection.close()
