@@ -95,6 +95,10 @@ def render(root: Path, answers: Answers, version: str) -> None:
                 f"leaving out {', '.join(answers.leave_out)} broke {done.unsolved[0]}: a fault of the template, please "
                 "report it"
             )
+    if can_be_slim:
+        from lightloop.template.slim.settled import settle
+
+        settle(root)
     drop_experiments(root, answers.experiments)
     _sign(root, answers)
     _set_project(root, answers)

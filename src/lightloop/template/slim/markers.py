@@ -8,6 +8,8 @@ In Python it is `# of feature: NAME`, which the linter does not take for code, i
 import re
 from collections.abc import Collection
 
+# Files in which such blocks may stand.
+MARKED = (".py", ".yaml", ".yml", ".md", ".toml", ".sh", ".html", ".j2", "Makefile", "Dockerfile", ".js", ".txt")
 START = re.compile(r"^\s*(?:#|<!--|//|\{#)\s*(?:of )?(feature|without): ([a-z, ]+?)\s*(?:-->|#\})?$")
 END = re.compile(r"^\s*(?:#|<!--|//|\{#) end(?: [a-z, ]+)?\s*(?:-->|#\})?$")
 
@@ -44,6 +46,35 @@ def cut_marked(text: str, left_out: Collection[str]) -> str:
             kept.append(line)
         elif inside == ("without", True):
             kept.append(re.sub(r"^(\s*)# ?", r"\1", line))
+    if inside is not None:
+        raise ValueError("a block of a feature has no end: write `# end` after it")
+    return "\n".join(kept)
+
+
+def without_marks(text: str) -> str:
+    r"""The text with every block that stands there, without the marks: in a project nothing is left out any more.
+
+    Raises:
+        ValueError: a block has no end.
+
+    Examples:
+        >>> print(without_marks("a\n# feature: wandb\nb\n# end\n# without: github\n# key: value\n# end\nc"))
+        a
+        b
+        c
+    """
+    if "feature: " not in text and "without: " not in text:
+        return text
+    kept: list[str] = []
+    inside: str | None = None
+    for line in text.split("\n"):
+        start = START.match(line)
+        if inside is None and start:
+            inside = start[1]
+        elif inside is not None and END.match(line):
+            inside = None
+        elif inside != "without":
+            kept.append(line)
     if inside is not None:
         raise ValueError("a block of a feature has no end: write `# end` after it")
     return "\n".join(kept)

@@ -13,13 +13,12 @@ from lightloop.template.slim.anew import write_anew
 from lightloop.template.slim.cutting import cut
 from lightloop.template.slim.features import Features, read_features
 from lightloop.template.slim.gone import Gone
-from lightloop.template.slim.markers import cut_marked
+from lightloop.template.slim.markers import MARKED, cut_marked
 from lightloop.template.slim.texts import cut_texts
 from lightloop.template.slim.tree import Source, source, walk, words_of
 from lightloop.template.slim.uses import Facts, Uses, facts_of, uses_of
 
 PYTHON_ROOTS = ("src/", "tests/", "benchmarks/", "scripts/", "docs/")
-MARKED = (".py", ".yaml", ".yml", ".md", ".toml", ".sh", ".html", ".j2", "Makefile", "Dockerfile", ".js", ".txt")
 MOST_ROUNDS = 30
 
 
