@@ -1,4 +1,4 @@
-"""Trainings of a tiny network on 60 real images, in memory: a second or less each."""
+"""Trainings of a tiny network on 60 real records, in memory: a second or less each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,10 +38,14 @@ def changed(config: Config, **groups: dict[str, Any]) -> Config:
     return Config.model_validate(raw)
 
 
+# Widths of the network that the defaults choose, so that it has some thousand parameters.
+WIDTHS = {"cnn": {"channels": (8, 12)}, "mlp": {"hidden": (12,)}, "embedding_bag": {"width": 8}}
+
+
 def tiny(config: Config, **groups: dict[str, Any]) -> Config:
-    """A config of three epochs of three batches of 20 images, for a network of 1,400 parameters."""
+    """A config of three epochs of three batches of 20 records, for a network of 1,400 parameters."""
     base = {
-        "network": {"channels": (8, 12), "dropout": 0.1},
+        "network": WIDTHS.get(config.network.name, {}) | {"dropout": 0.1},
         "trainer": {"max_epochs": 3, "batch_size": 20, "precision": "32", "patience": 50} | groups.pop("trainer", {}),
         "augment": {"name": "none"},
         "loss": {"name": "cross_entropy"},
@@ -51,7 +55,7 @@ def tiny(config: Config, **groups: dict[str, Any]) -> Config:
 
 
 def few(data: RecordsModule) -> RecordsModule:
-    """Leave 60 images for training and 20 for validation, of all classes."""
+    """Leave 60 records for training and 20 for validation, of all classes."""
     for split, count in (("train", TRAIN), ("validation", VALIDATION)):
         records = data.splits[split]
         rows = torch.arange(0, len(records), max(1, len(records) // count))[:count]
@@ -60,7 +64,7 @@ def few(data: RecordsModule) -> RecordsModule:
 
 
 def small_training(config: Config, root: Path, scratch: Path, callbacks: Sequence[pl.Callback] = ()) -> Trained:
-    """Train as the config says, with `training.fit`, from the images of the project at `root`."""
+    """Train as the config says, with `training.fit`, from the records of the project at `root`."""
     data = build_data(config, root)
     data.setup()
     few(data)

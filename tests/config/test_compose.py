@@ -28,7 +28,7 @@ def test_a_key_that_its_yaml_leaves_at_the_default_can_be_set(repository: Projec
     ("overrides", "sentence"),
     [
         (["trainer.epochs=3"], "trainer.epochs is unknown: did you mean 'trainer.max_epochs'?"),
-        (["network.chanels=[1]"], "network.chanels is unknown: did you mean 'network.channels'?"),
+        (["network=cnn", "network.chanels=[1]"], "network.chanels is unknown: did you mean 'network.channels'?"),
         (["data.split.tst=1"], "data.split.tst is unknown: did you mean 'data.split.test'?"),
         (["netwrk=cnn"], "'netwrk' is no config group or key: did you mean 'network'?"),
         (["network=resnets"], "configs/network/ has no 'resnets': did you mean 'resnet'? It has cnn, "),
@@ -37,10 +37,10 @@ def test_a_key_that_its_yaml_leaves_at_the_default_can_be_set(repository: Projec
         (["trainer.max_epochs=0"], "trainer.max_epochs is 0: input should be greater than or equal to 1"),
         (["explain.methods=[gradcam]"], "explain.methods.0 is 'gradcam': input should be 'grad_cam'"),
         (["network.dropout=yes!"], "`network.dropout=yes!` is not a value that Hydra can read"),
-        (["~trainer"], "trainer is missing"),
+        (["~scheduler"], "scheduler is missing"),
         (["foo"], "`foo` is no override: write key=value"),
-        (["network=mlp"], "network=mlp has no feature maps: say explain=gradients"),
-        (["data.split.test=0.2"], "data.split.test and data.files disagree"),
+        (["experiment=fashion", "network=mlp"], "network=mlp has no feature maps: say explain=gradients"),
+        (["experiment=fashion", "data.split.test=0.2"], "data.split.test and data.files disagree"),
         (["data.columns.other=target"], "data.columns must name exactly one target"),
         (
             ["gate.metric=acuracy"],
@@ -86,8 +86,8 @@ def test_settings_of_the_experiments_below_do_not_reach_another_component_either
 
 def test_a_value_to_be_given_must_be_given(project: Project):
     path = project.configs / "trainer" / "default.yaml"
-    path.write_text(path.read_text().replace("max_epochs: 20", "max_epochs: ???"))
-    with pytest.raises(UsageError, match=r"trainer\.max_epochs has no value"):
+    path.write_text(path.read_text().replace("patience: 8", "patience: ???"))
+    with pytest.raises(UsageError, match=r"trainer\.patience has no value"):
         compose_config(project)
 
 

@@ -59,7 +59,8 @@ def test_what_is_generated_is_not_compressed(repository):
         compose_config(repository, ["experiment=fashion-gan", "compress=quick"])
 
 
-def test_a_student_is_the_same_network_with_smaller_widths(config):
+def test_a_student_is_the_same_network_with_smaller_widths(repository):
+    config = compose_config(repository, ["experiment=fashion"])
     found = student_network(config, Distil(name="distil"))
     assert found.arguments()["channels"] == (16, 24, 32)
     assert found.arguments()["dropout"] == config.network.arguments()["dropout"]

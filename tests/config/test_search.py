@@ -17,7 +17,7 @@ MEMBERS = ["folds=2", "seeds=2", "explain=gradients"]
         (["ensemble=stacking", "seeds=3", "explain=gradients"], "say folds=5"),
         (["ensemble=snapshots", "seeds=3", "explain=gradients"], "is made of one training"),
         (["ensemble=snapshots", "trainer.max_epochs=3", "explain=gradients"], "each snapshot needs an epoch"),
-        (["ensemble=mean", "folds=2"], "an ensemble has no feature maps: say explain=gradients"),
+        (["experiment=fashion", "ensemble=mean", "folds=2"], "an ensemble has no feature maps: say explain=gradients"),
         (["folds=0"], "folds is 0"),
         (["ensemble=median"], "configs/ensemble/ has no 'median'"),
         (["semi=pseudo_labels", "semi.threshold=1.5"], r"semi\.threshold is 1\.5"),

@@ -42,13 +42,19 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(repository, overrides, s
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["clean=strict"], r"clean\.missing=drop is for tables, but data=fashion is image: say clean\.missing=keep"),
-        (["clean.outliers=iqr"], r"clean\.outliers=iqr is for tables"),
+        (
+            ["experiment=fashion", "clean=strict"],
+            r"clean\.missing=drop is for tables, but data=fashion is image: say clean\.missing=keep",
+        ),
+        (["experiment=fashion", "clean.outliers=iqr"], r"clean\.outliers=iqr is for tables"),
         (
             ["experiment=co2", "clean.duplicates=near"],
             r"clean\.duplicates=near is not for data=co2, whose windows",
         ),
-        (["balance=reweighing"], r"balance=reweighing is by a sensitive column, but data=fashion has none"),
+        (
+            ["experiment=fashion", "balance=reweighing"],
+            r"balance=reweighing is by a sensitive column, but data=fashion has none",
+        ),
         (["experiment=co2", "balance=oversample"], r"balance=oversample is for classes, but data=co2 is forecasting"),
         (["experiment=co2", "clean=duplicates"], r"clean\.duplicates=exact is not for data=co2, whose windows"),
     ],

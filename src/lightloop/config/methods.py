@@ -296,7 +296,9 @@ METHODS: Final[dict[str, Methods]] = {
     "transfer": Methods(
         (
             "network.weights",
+            # of feature: image
             "network.pretrained",
+            # end
             "network.fresh",
             "network.freeze",
             "trainer.freeze",
@@ -305,7 +307,9 @@ METHODS: Final[dict[str, Methods]] = {
         ),
         {
             "weights": "Pretrained weights of the whole network from a local file.",
+            # of feature: image
             "pretrained": "Those of a timm backbone: `hub`, or a local file.",
+            # end
             "fresh": "Parts that do not take their weights from the file.",
             "freeze": "Parts that are not trained, or not from the first epoch on.",
             "unfreeze_every": "Frozen parts are freed one after the other, after so many epochs each.",
