@@ -23,8 +23,12 @@ BENCHMARKS = (
     "conformal_coverage.py",
     "label_noise.py",
     "loans.py",
+    # of feature: text
     "spam.py",
+    # end
+    # of feature: series
     "co2.py",
+    # end
 )
 
 

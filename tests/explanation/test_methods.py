@@ -320,6 +320,7 @@ def test_occlusion_is_the_mean_fall_under_the_windows_that_cover_a_step():
     torch.testing.assert_close(found_NP[:, 0], falls_NW[0])
 
 
+# of feature: series
 def test_channels_are_ablated_and_occluded_one_by_one():
     x_NDP = torch.randn(3, 2, 8, generator=torch.Generator().manual_seed(5))
     weight_DP = torch.randn(2, 8, generator=torch.Generator().manual_seed(6))
@@ -331,6 +332,9 @@ def test_channels_are_ablated_and_occluded_one_by_one():
     for name in ("feature_ablation", "occlusion", "feature_permutation", "shapley_sampling", "kernel_shap"):
         found_NDP = METHODS[name].attribute(network, x_NDP, torch.zeros(3, dtype=torch.long), against, ())
         torch.testing.assert_close(found_NDP, x_NDP * weight_DP, atol=1e-4, rtol=1e-4)
+
+
+# end
 
 
 def test_what_says_nothing_of_a_network_is_named():

@@ -20,8 +20,12 @@ ROOMS: dict[Kind, str] = {"network": "networks", "task": "tasks", "metric": "eva
 WORLDS = {
     "image": "images",
     "tabular": "table",
+    # of feature: text
     "text": "texts",
+    # end
+    # of feature: series
     "series": "series",
+    # end
     "classification": "images",
     "regression": "prices",
 }

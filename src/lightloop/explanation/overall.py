@@ -63,7 +63,9 @@ def global_content(population: Population, tables: Mapping[SplitName, pa.Table],
         "answer": population.answer,
         "scaling": population.model.calibration.scaling.name if subject.probability else None,
         "features": features(population),
+        # of feature: series
         "channels": channels(population),
+        # end
         "maps": maps(population),
         "dependence": dependence(population),
         "interactions": interactions(population),

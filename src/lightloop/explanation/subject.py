@@ -249,8 +249,7 @@ def _reference(
     filled = torch.where(training.present_NP[:, None], training.x_NDP, baseline_DP)
     count = explain.samples
     spare = filled[count : 2 * count]
-    by_channel = modality == "series" and x_NDP.shape[1] > 1
-    window, stride = _window(modality, x_NDP, by_channel=by_channel)
+    window, stride = _window(modality, x_NDP)
     able = modality == "image" and has_bf16_arithmetic()
     return Reference(
         baseline_DP=baseline_DP,
@@ -261,7 +260,9 @@ def _reference(
         perturbations=explain.perturbations,
         # Where training records are few, the same ones in another order.
         spare_SDP=spare if len(spare) == min(count, len(filled)) else filled[:count].flip(0),
-        by_channel=by_channel,
+        # of feature: series
+        by_channel=modality == "series" and x_NDP.shape[1] > 1,
+        # end
         window=window,
         stride=stride,
         rows=rows_within(network, x_NDP, records.extras, explain.memory),
@@ -280,7 +281,7 @@ def _with_layer(subject: Subject, training: Prepared) -> Subject:
     return replace(subject, reference=replace(subject.reference, layer=layer), layers=tuple(rows))
 
 
-def _window(modality: str, x_NDP: Tensor, *, by_channel: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _window(modality: str, x_NDP: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The window of occlusion over (D, P) and its stride: half a window, but one token of a text."""
     components, *size = x_NDP.shape[1:]
     if modality == "text":
@@ -289,7 +290,7 @@ def _window(modality: str, x_NDP: Tensor, *, by_channel: bool) -> tuple[tuple[in
         sides = [max(1, 2 * length // BLOCKS) for length in size]
     else:
         sides = [max(1, round(length * WINDOW_SHARE)) for length in size]
-    first = 1 if by_channel else components
+    first = 1 if modality == "series" else components
     return (first, *sides), (first, *(max(1, side // 2) for side in sides))
 
 

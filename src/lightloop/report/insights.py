@@ -41,12 +41,15 @@ def overall(evidence: Evidence) -> dict[str, Any] | None:
         return content and reason(content)
     unit = f"mean size of attributions, {plural(content['n'], 'record')}"
     charts = []
-    if content["noun"] == "steps":
+    noun = content["noun"]
+    if noun == "steps":
         charts.append(_by_step(content["features"], unit))
     elif content["features"]:
-        charts.append(ranking(content["features"][:RANKED], f"Most important {content['noun']}", unit, "feature"))
+        charts.append(ranking(content["features"][:RANKED], f"Most important {noun}", unit, "feature"))
+    # of feature: series
     if content.get("channels"):
         charts.append(ranking(content["channels"], "Channels", unit, "channel"))
+    # end
     if content.get("maps"):
         charts += _maps(content["maps"])
     return {

@@ -114,7 +114,7 @@ def test_the_lock_holds_what_is_declared_and_what_that_needs() -> None:
 
 
 def test_every_text_that_is_said_otherwise_is_there(features: Features, paths: list[str]) -> None:
-    kinds = {".py", ".md", ".yaml", ".yml", ".toml", ""}
+    kinds = {".py", ".md", ".yaml", ".yml", ".toml", ".js", ".j2", ""}
     read = [path for path in paths if Path(path).suffix in kinds and Path(path).name != "features.toml"]
     said = [(REPOSITORY / path).read_text(encoding="utf-8") for path in read]
     # What another feature has put there stands in features.toml.

@@ -18,6 +18,11 @@ def test_a_validator_is_called_by_nobody_and_used() -> None:
     assert set(facts_of(code, "shop").members) == {"C.b"}
 
 
+def test_a_docstring_uses_nothing_and_an_annotation_in_quotes_does() -> None:
+    code = '"""Says told and meant."""\n\n\ndef told(): ...\n\n\nclass Meant: ...\n\n\ndef kept(one: "Meant"): ...\n'
+    assert uses_of({"shop.a": facts_of(code, "shop")}, {}, {}).definitions == {("shop.a", "Meant")}
+
+
 def test_files_that_a_program_of_the_tree_writes_are_written_anew(tmp_path: Path) -> None:
     (tmp_path / "docs/_site").mkdir(parents=True)
     (tmp_path / "docs/images").mkdir()

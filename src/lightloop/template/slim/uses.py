@@ -104,10 +104,17 @@ def _defined(node: ast.stmt) -> Iterator[str]:
 
 
 def _loads(node: ast.AST) -> Iterator[str]:
+    # What a docstring tells of is not used by it.
+    told = {id(one.value) for one in ast.walk(node) if isinstance(one, ast.Expr)}
     for one in ast.walk(node):
         if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load):
             yield one.id
-        elif isinstance(one, ast.Constant) and isinstance(one.value, str) and len(one.value) < 200:
+        elif (
+            isinstance(one, ast.Constant)
+            and isinstance(one.value, str)
+            and len(one.value) < 200
+            and id(one) not in told
+        ):
             # An annotation in quotes, or a name that somebody asks a module for.
             yield from re.findall(r"[A-Za-z_]\w*", one.value) if "\n" not in one.value else ()
 

@@ -12,7 +12,16 @@ import { asAddress } from "./fields.js";
 const part = (id) => document.getElementById(id);
 // A table's row is long: no more examples than fit.
 const EXAMPLES = 8;
-const KINDS = { image: "images", tabular: "tables", text: "texts", series: "series" };
+const KINDS = {
+  image: "images",
+  tabular: "tables",
+  // feature: text
+  text: "texts",
+  // end
+  // feature: series
+  series: "series",
+  // end
+};
 
 let metadata = null;
 let form = null;
@@ -27,7 +36,9 @@ function about(found) {
   const said = {
     classification: `Says which of ${classes.length} classes a record belongs to${classes.length && classes.length <= 12 ? `: ${classes.join(", ")}` : ""}.`,
     regression: "Says a number.",
+    // feature: series
     forecasting: "Says how a series goes on.",
+    // end
     // feature: generation
     generation: "Makes new images.",
     // end
