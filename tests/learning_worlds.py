@@ -40,7 +40,7 @@ def images(root: Path) -> Config:
         shrink(REPOSITORY / f"data/fashion/{part}.parquet", root / f"data/fashion/{part}.parquet", per_class)
     network = {"name": "cnn", "channels": (12, 24), "dropout": 0.0}
     # Nothing that asks for feature maps: networks without them are trained too.
-    plain = changed(composed(), explain={"methods": ("integrated_gradients",)})
+    plain = changed(composed("experiment=fashion"), explain={"methods": ("integrated_gradients",)})
     return tiny(plain, **PLAIN | {"network": network, "trainer": TRAINER | {"max_epochs": 50}})
 
 
@@ -79,14 +79,15 @@ def colours(root: Path) -> Config:
         rows.append({"image": encode(pixels), "label": ("red", "green")[number % 2], "id": str(number)})
     (root / "data/fashion").mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(rows), root / "data/fashion/train.parquet")
-    spec = composed().data.model_dump(mode="json") | {
+    base = composed("experiment=fashion")
+    spec = base.data.model_dump(mode="json") | {
         "size": [12, 12],
         "channels": 3,
         "classes": ["red", "green"],
         "files": {"train": "train.parquet"},
         "split": {"policy": "stratified", "test": 0.2, "validation": 0.2},
     }
-    return tiny(changed(composed(), data=spec), **PLAIN | {"network": {"name": "cnn", "channels": (8, 8)}})
+    return tiny(changed(base, data=spec), **PLAIN | {"network": {"name": "cnn", "channels": (8, 8)}})
 
 
 def table(root: Path, **values: Any) -> Config:

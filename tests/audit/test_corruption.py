@@ -10,6 +10,7 @@ from tables import ORDERS, SMALL_COLUMNS, config_of, loans, loans_config, small_
 from texts import make_spec
 
 from lightloop.audit.corruption import CORRUPTIONS, STRENGTHS, Raw, corruptions, typo
+from lightloop.config.compose import compose_config
 from lightloop.data.splits import read_splits
 
 GREY = np.full((40, 40), 128)
@@ -24,7 +25,8 @@ def pixels(table):
 
 
 @pytest.fixture
-def images(config):
+def images(repository):
+    config = compose_config(repository, ["experiment=fashion"])
     random = np.random.default_rng(0)
     pictures = [GREY, random.integers(0, 256, (40, 40)), random.integers(0, 256, (20, 30, 3))]
     table = pa.table({"id": ["a", "b", "c"], "image": pa.array([encode(one) for one in pictures], pa.large_binary())})

@@ -28,7 +28,8 @@ def pictures():
     return pixels, pa.table({"id": ["a"], "image": pa.array([encode(pixels)], pa.large_binary())})
 
 
-def test_images_are_shifted_mirrored_and_brightened(config, pictures):
+def test_images_are_shifted_mirrored_and_brightened(repository, pictures):
+    config = compose_config(repository, ["experiment=fashion"])
     pixels, table = pictures
     right = image(change_records(table, config.data, check(change="shift", amount=2), 0))
     assert (right[:, 2:] == pixels[:, :-2]).all()
@@ -150,8 +151,8 @@ def test_an_answer_that_is_no_number_does_not_pass(standing):
         ({"change": "flipp"}, "flipp"),
     ],
 )
-def test_a_claim_that_says_nothing_is_refused(config, claim, said):
-    raw = config.model_dump(mode="json")
+def test_a_claim_that_says_nothing_is_refused(repository, claim, said):
+    raw = compose_config(repository, ["experiment=fashion"]).model_dump(mode="json")
     raw["data"]["metamorphic"] = [{"name": "a claim", **claim}]
     with pytest.raises(UsageError, match=said):
         validate_config(raw)

@@ -135,8 +135,9 @@ def test_a_length_that_tells_the_class_of_a_text_is_found(messages):
 
 
 @pytest.fixture
-def images(project, config):
+def images(project):
     """300 real images, changed by a function of image and label."""
+    config = compose_config(project, ["experiment=fashion"])
 
     def written(change):
         path = project.root / config.data.path / "train.parquet"
