@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from http_world import client_of, example
+from starlette.testclient import TestClient
 from tiny_bundles import PLAIN
 
 from lightloop.config.serve import ServeConfig
@@ -103,14 +104,18 @@ def test_in_hand_is_told_while_it_is(
     assert asyncio.run(ask()) == (1, 0)
 
 
-def test_an_app_that_is_closed_is_asked_no_more(releases: dict[str, Loaded], tmp_path: Path) -> None:
+def test_an_app_may_be_closed_and_opened_again(releases: dict[str, Loaded], tmp_path: Path) -> None:
     writer = Writer(io.BytesIO())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logs, "standard_error", lambda: writer)
+        app = build_app(Slots(releases[PLAIN]), ServeConfig(logs="json"), tmp_path)
+        counts = []
         for _ in range(3):
-            with client_of(releases[PLAIN], tmp_path, logs="json") as client:
-                client.get("/health/live")
+            with TestClient(app) as client:
+                assert client.post(PREDICT, json=example(releases[PLAIN])).status_code == 200
+                counts.append(answered(client.get("/metrics").text))
     assert writer.first == []
+    assert [number - counts[0] for number in counts] == [0, 1, 2]
 
 
 def test_a_lone_request_waits_for_nobody(releases: dict[str, Loaded], tmp_path: Path) -> None:

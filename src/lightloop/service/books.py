@@ -126,9 +126,11 @@ class Books:
                 self._enter(self._noted.popleft())
 
     def close(self) -> None:
-        """Enter what is left; nothing is noted any more."""
+        """Enter what is left; what is noted afterwards is entered at once."""
+        self._at_once = True
         self.enter()
-        self._writer.first.remove(self.enter)
+        if self.enter in self._writer.first:
+            self._writer.first.remove(self.enter)
 
     def _enter(self, done: Done) -> None:
         seen, path, status = done.seen, done.path, done.status
