@@ -47,6 +47,8 @@ def test_a_fresh_clone_runs_every_stage_and_says_what_came_of_it(ran: Project):
     assert "REFUSED" in output, "two epochs on 270 images pass no gate"
     assert str(ran.reports / "index.html") in output
     assert (ran.reports / "index.html").exists()
+    score = (ran.reports / "score.html").read_text(encoding="utf-8")
+    assert "dvc.lock is not committed" in score, "it tells of the run when that is done, not of its last stage"
     assert not must(ran.root, "git", "tag").strip(), "the run itself tags nothing"
     assert must(ran.root, "git", "log", "--oneline").count("\n") == 1, "nor does it commit"
 

@@ -48,17 +48,19 @@ def run_loop(overrides: Sequence[str], *, until: str | None = None) -> None:
 
         write_champion(project)
         _reproduce(project, pipeline, journal, until, told)
+    if project.reports.exists():
+        from lightloop.score.said import keep_page as keep_score
+
+        keep_score(project, anew=bool(journal.seconds()))
     if until is None:
         from lightloop.monitoring.page import keep_page
         from lightloop.report.runs import update_runs
-        from lightloop.score.said import keep_page as keep_score
         from lightloop.stages.folds import print_folds
         from lightloop.summary import print_summary
 
         # Also where DVC restored the report, which then lacks the page on all runs.
         update_runs(project)
         keep_page(project)
-        keep_score(project)
 
         if config.folds * config.seeds > 1:
             print_folds(read_json(project.folds_result))

@@ -49,9 +49,9 @@ def markdown() -> str:
     return "\n".join([*told, "", END])
 
 
-def keep_page(project: Project) -> None:
-    """Write the page where a run removed it with the rest of the report."""
-    if (project.reports / PAGE).exists():
+def keep_page(project: Project, *, anew: bool = False) -> None:
+    """Write the page where a run removed it with the rest of the report, or `anew`: there is something new to tell."""
+    if (project.reports / PAGE).exists() and not anew:
         return
     try:
         write_page(project, score(project))

@@ -1,9 +1,12 @@
 """report: the static site and the model card, from the evidence that the other stages left."""
 
+import os
+
 from lightloop.config.metrics import METRICS
 from lightloop.config.schema import Config
 from lightloop.data.splits import read_splits
 from lightloop.files import replacing
+from lightloop.journal import JOURNAL
 from lightloop.monitoring.page import keep_page
 from lightloop.project import Project
 from lightloop.report.evidence import read_evidence
@@ -30,6 +33,7 @@ def report(config: Config, project: Project) -> None:
         write_site(evidence, records, project, folder)
         update_runs(project, folder)
         keep_page(project, folder)
-    keep_score(project)
+    if JOURNAL not in os.environ:  # else the run does, once dvc.lock knows this stage
+        keep_score(project)
     write_plots(evidence, project)
     log_evidence(config, project, records)
