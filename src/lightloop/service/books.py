@@ -139,6 +139,8 @@ class Books:
         _latency(counted).observe(done.seconds)
         if seen.predicted is not None:
             count(seen.predicted[0], [seen.predicted[1]])
+            # A connection keeps what its last request was about, which must not keep a release that went.
+            seen.predicted = None
         if self._recorder is not None and not seen.private and not path.startswith(MACHINES):
             version = seen.told.get("version") or self._slots.current.version
             self._recorder.request(version, counted, status, done.seconds)

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from lightloop.service.loaded import Loaded
 from lightloop.serving.log import EDGES, bucket, drawn
 from lightloop.serving.logfiles import CLOUD, LogFiles
 from lightloop.serving.logged import KEY, Answer, Rows
+from lightloop.serving.manifest import Manifest
 from lightloop.serving.predictions import AnyPrediction
 
 # Seconds for which answers are gathered, before rows are made of them. A thread that wants the interpreter while others
@@ -34,6 +35,14 @@ YIELD: Final = 0.0005  # seconds between two pieces
 WAITING: Final = 64_000_000  # bytes of requests that may wait in the queue
 SOON: Final = 20_000  # rows after which a file is written before its time
 LAST: Final = 2.5  # seconds that the last rows may take when the service stops
+
+
+class _Release(NamedTuple):
+    """What rows tell of a release: its model is let go of when it goes, not when its last rows are made."""
+
+    manifest: Manifest
+    version: str
+    digest: str
 
 
 class Recorder:
@@ -54,7 +63,7 @@ class Recorder:
             LogFiles(folder if folder.startswith(CLOUD) else root / folder), settings.days, self._tell
         )
         self._lock = threading.Lock()
-        self._answers: deque[tuple[Loaded, Answer, int]] = deque()
+        self._answers: deque[tuple[_Release, Answer, int]] = deque()
         self._requests: dict[tuple[int, str, str, int], list[Any]] = {}
         self._rows = self._bytes = 0  # in the queue
         self._some, self._stop = threading.Event(), threading.Event()
@@ -112,7 +121,8 @@ class Recorder:
             metrics.LOG_DROPPED.labels("queue").inc(len(ids))
             return
         answer = Answer(ids, seconds, slot, route, page, records, predictions, pixels)
-        self._answers.append((loaded, answer, size))
+        release = _Release(loaded.predictor.manifest, loaded.version, loaded.digest)
+        self._answers.append((release, answer, size))
         self._wake()
 
     def shadow(self, loaded: Loaded, ids: Sequence[str], records: pa.Table, answers: dict[str, NDArray[Any]]) -> None:
@@ -180,14 +190,15 @@ class Recorder:
         """Make rows of what is in the queue."""
         while self._answers:
             piece: list[Answer] = []
-            loaded, rows, octets = self._answers[0][0], 0, 0
-            while self._answers and rows < PIECE and self._answers[0][0] is loaded:
+            release, rows, octets = self._answers[0][0], 0, 0
+            while self._answers and rows < PIECE and self._answers[0][0].digest == release.digest:
                 _, answer, size = self._answers.popleft()
                 piece.append(answer)
                 rows += len(answer.ids)
                 octets += size
             try:
-                self._keeper.keep(f"{loaded.digest[:8]}", self._maker(loaded).table(piece), self._maker(loaded).schema)
+                maker = self._maker(release)
+                self._keeper.keep(release.digest[:8], maker.table(piece), maker.schema)
             except Exception as error:  # noqa: BLE001 - no record may end the log of all others
                 metrics.LOG_DROPPED.labels("row").inc(rows)
                 self._tell("answers can't be kept in the log", why=type(error).__name__, rows=rows)
@@ -196,12 +207,11 @@ class Recorder:
                 self._bytes -= octets
             time.sleep(YIELD)
 
-    def _maker(self, loaded: Loaded) -> Rows:
-        found = self._makers.get(loaded.digest)
+    def _maker(self, release: _Release) -> Rows:
+        found = self._makers.get(release.digest)
         if found is None:
-            manifest = loaded.predictor.manifest
-            found = Rows(manifest, loaded.version, loaded.digest, self._settings, os.environ.get(KEY))
-            self._makers[loaded.digest] = found
+            found = Rows(*release, self._settings, os.environ.get(KEY))
+            self._makers[release.digest] = found
         return found
 
     def _flush(self) -> None:
