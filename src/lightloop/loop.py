@@ -14,6 +14,7 @@ from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.files import read_json
 from lightloop.journal import JOURNAL, Journal, die_with_parent
 from lightloop.project import Project
+from lightloop.release.dvc import run_dvc
 from lightloop.tracking import tracking_mode
 from lightloop.warm import warm_server
 
@@ -79,7 +80,7 @@ def pull_data(project: Project, path: str) -> None:
     if (project.root / path).exists() or not (project.root / "data.dvc").exists():
         return
     print(f"{path} is not here yet: pulling it from the DVC remote", flush=True)
-    if _dvc(project, "pull", "--quiet", "data.dvc", capture=True).returncode:
+    if run_dvc(project.root, "pull", "--quiet", "data.dvc").returncode:
         raise LightloopError(
             "the data could not be pulled: check that the DVC remote is there and reachable "
             "(`dvc remote list`, `dvc pull data.dvc`), then run it again"
@@ -93,7 +94,7 @@ def _reproduce(
     kept = _Kept(project, pipeline)
     target = [until] if until else []
     try:
-        code = _dvc(project, "repro", "--quiet", *target, told=told).returncode
+        code = _repro(project, "--quiet", *target, told=told).returncode
     except KeyboardInterrupt:
         interrupted = journal.failure()
         kept.put_back(interrupted[0] if interrupted else None)
@@ -103,7 +104,7 @@ def _reproduce(
     failure = journal.failure()
     if failure is None:
         # DVC itself stopped, and --quiet silenced why: ask again, aloud. Stages that are done are not run again.
-        aloud = _dvc(project, "repro", *target, capture=True)
+        aloud = _repro(project, *target, capture=True)
         if aloud.returncode == 0:
             return
         failure = journal.failure()
@@ -140,7 +141,7 @@ class _Kept:
             if not path.exists() or path.name == "data.dvc":
                 path.write_bytes(content)
         if stage:
-            _dvc(self.project, "checkout", "--quiet", "--force", "--allow-missing", stage, capture=True)
+            run_dvc(self.project.root, "checkout", "--quiet", "--force", "--allow-missing", stage)
 
 
 def _uncached(stage: dict[str, Any]) -> list[str]:
@@ -155,10 +156,10 @@ def _uncached(stage: dict[str, Any]) -> list[str]:
     ]
 
 
-def _dvc(
+def _repro(
     project: Project, *arguments: str, capture: bool = False, told: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """DVC's command line in the project, with the commands of our environment first on the path; stages are `told`."""
+    """`dvc repro` in the project, with the commands of our environment first on the path; its stages are `told`."""
     programs = Path(sys.executable).parent
     environment = os.environ | {
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -167,7 +168,7 @@ def _dvc(
         **(told or {}),
     }
     return subprocess.run(
-        [programs / "dvc", *arguments],
+        [programs / "dvc", "repro", *arguments],
         cwd=project.root,
         env=environment,
         check=False,

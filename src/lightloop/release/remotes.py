@@ -6,10 +6,7 @@ which everyone reads.
 """
 
 import json
-import os
 import re
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
+from lightloop.release.dvc import run_dvc
 from lightloop.release.history import releases
 from lightloop.release.repository import ENVIRONMENT, dvc
 
@@ -176,14 +174,7 @@ def _missing(project: Project, remote: str, targets: list[str]) -> int:
 
 def _told(project: Project, *arguments: str) -> tuple[str, set[str]]:
     """What DVC prints, and the objects that it warns of."""
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=project.root,
-        env=os.environ | ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_dvc(project.root, *arguments, environment=ENVIRONMENT)
     lost = set(OBJECT.findall(done.stderr))
     if done.returncode and not lost:
         errors = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]

@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from lightloop.errors import LightloopError, UsageError
+from lightloop.release.dvc import run_dvc
 
 # Messages of git are read, so they must be in one language; nothing may stop and ask a person.
 ENVIRONMENT = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "DVC_NO_ANALYTICS": "1"}
@@ -40,7 +40,8 @@ def dvc(root: Path, *arguments: str) -> str:
     Raises:
         LightloopError: DVC failed; with its first error.
     """
-    done = _run(root, sys.executable, "-m", "dvc", *arguments)
+    _require_folder(root)
+    done = run_dvc(root, *arguments, environment=ENVIRONMENT)
     if done.returncode:
         raise LightloopError(f"`dvc {arguments[0]}` failed: {_last_words(done)}")
     return done.stdout
@@ -156,8 +157,7 @@ def some(names: list[str], most: int = 3) -> str:
 
 
 def _run(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    if not root.is_dir():
-        raise UsageError(f"{root} is no folder: give the folder of a project")
+    _require_folder(root)
     try:
         return subprocess.run(
             command,
@@ -172,6 +172,11 @@ def _run(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
         )
     except FileNotFoundError:
         raise LightloopError(f"{command[0]} was not found: install it and try again") from None
+
+
+def _require_folder(root: Path) -> None:
+    if not root.is_dir():
+        raise UsageError(f"{root} is no folder: give the folder of a project")
 
 
 def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
