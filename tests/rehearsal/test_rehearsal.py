@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from rehearsal import scenarios
-from rehearsal.mutations import MUTATIONS, Mutation, check_all, lint, lintable
+from rehearsal.mutations import MUTATIONS, Mutation, Story, check_all, lint, lintable
 from rehearsal.world import TEMPLATE, World, template_files, world
 
 
@@ -24,8 +24,9 @@ def test_from_the_first_push_to_a_service(fresh: World) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-def test_the_whole_story_in_s3(fresh: World) -> None:
-    scenarios.long(fresh)
+@pytest.mark.parametrize("story", [scenarios.faults, scenarios.cloud], ids=lambda one: one.__name__)
+def test_a_long_story(fresh: World, story: Story) -> None:
+    story(fresh)
 
 
 @pytest.mark.long
