@@ -1,7 +1,7 @@
 """The log of a service: every answer and every request in it, and no answer that waits or fails for its sake."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from lightloop.service.recording import Recorder
 from lightloop.service.slots import Candidate, Slots
 from lightloop.serving.log import drawn, write_log
 from lightloop.serving.logfiles import LogFiles, Part
+from lightloop.serving.logged import Answer, Rows
 from lightloop.serving.records import to_table
 
 PREDICT, MANY = "/v1/predict", "/v1/predict/many"
@@ -219,6 +220,30 @@ def test_rows_are_made_before_their_time_when_the_queue_fills(
         for _ in range(3):
             eventually(lambda: taken(client), "there is room again long before a minute is over")
     assert len(log_of(tmp_path).predictions) == 90
+
+
+def test_answers_that_come_while_rows_are_made_do_not_put_off_the_files(
+    releases: dict[str, Loaded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, numbers = releases[PLAIN], iter(range(2000))
+    recorder = Recorder(LogConfig(folder="log", seconds=0.05, days=None), tmp_path)
+    prediction, make = loaded.predictor.predict([plain_record()]), Rows.table
+
+    def ask() -> None:
+        number = next(numbers, None)
+        if number is not None:
+            ids = [f"{number:08x}-0000-7000"]
+            recorder.add(loaded, ids, [plain_record()], prediction, slot="current", route="/")
+
+    def busy(rows: Rows, answers: Sequence[Answer]) -> pa.RecordBatch:
+        ask()  # the next one is there before these are rows: at no moment nothing waits
+        return make(rows, answers)
+
+    monkeypatch.setattr(Rows, "table", busy)
+    ask()
+    eventually(lambda: any((tmp_path / "log").rglob("*.parquet")), "there is a file")
+    assert next(numbers, None) is not None, "while answers come still"
+    recorder.close()
 
 
 def test_a_folder_that_takes_nothing_costs_no_answer_and_is_told_once(

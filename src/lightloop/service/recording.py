@@ -115,14 +115,15 @@ class Recorder:
             if room:
                 self._rows += len(ids)
                 self._bytes += size
-            if 2 * self._rows >= self._settings.queue or 2 * self._bytes >= WAITING:
-                self._soon.set()
+            full = 2 * self._rows >= self._settings.queue or 2 * self._bytes >= WAITING
         if not room:
             metrics.LOG_DROPPED.labels("queue").inc(len(ids))
             return
         answer = Answer(ids, seconds, slot, route, page, records, predictions, pixels)
         release = _Release(loaded.predictor.manifest, loaded.version, loaded.digest)
         self._answers.append((release, answer, size))
+        if full:
+            self._soon.set()
         self._wake()
 
     def shadow(self, loaded: Loaded, ids: Sequence[str], records: pa.Table, answers: dict[str, NDArray[Any]]) -> None:
@@ -188,11 +189,14 @@ class Recorder:
 
     def _gather(self) -> None:
         """Make rows of what is in the queue."""
-        while self._answers:
+        # What comes meanwhile is for the next time: where it comes as fast as rows are made, there would be no end.
+        left = len(self._answers)
+        while left:
             piece: list[Answer] = []
             release, rows, octets = self._answers[0][0], 0, 0
-            while self._answers and rows < PIECE and self._answers[0][0].digest == release.digest:
+            while left and rows < PIECE and self._answers[0][0].digest == release.digest:
                 _, answer, size = self._answers.popleft()
+                left -= 1
                 piece.append(answer)
                 rows += len(answer.ids)
                 octets += size
@@ -220,6 +224,8 @@ class Recorder:
         if requests:
             self._keeper.count(requests)
         self._keeper.flush()
+        # Arrow keeps what writing took, some times as much as the files, for seconds.
+        pa.default_memory_pool().release_unused()
 
     def _tell(self, event: str, **facts: Any) -> None:
         if self._logger is not None:
