@@ -15,7 +15,8 @@ import time
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from wandb_answers import Answers, Run, State
+from wandb_answers import Answers
+from wandb_known import Run, State
 
 
 class Wandb:
