@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tiny_bundles import PLAIN, tiny_bundle
 
@@ -99,6 +101,7 @@ def records(kind: str) -> tuple[RecordInput, Feeds, dict[str, NDArray[Any]]]:
     raise KeyError(kind)
 
 
+WORLDS: dict[str, tuple[Reference, Feeds, NDArray[np.float32]]] = {}
 KINDS = [
     # of feature: image
     "grey",
@@ -113,26 +116,48 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_record_is_as_novel_alone_as_among_others(kind: str) -> None:
+def reference_of(kind: str) -> tuple[Reference, Feeds, NDArray[np.float32]]:
+    """A reference of 150 of the records, held against the other 50; all of them with their logits."""
     schema, feeds, arrays = records(kind)
-    random = np.random.default_rng(2)
-    answers = {"logits": random.normal(0, 3, (200, 2)).astype(np.float32)}
+    logits = np.random.default_rng(2).normal(0, 3, (200, 2)).astype(np.float32)
     describe = Describer(schema, ("input", "answer"), arrays)
-    x_ND = describe(feeds, answers)
+    x_ND = describe(feeds, {"logits": logits})
     spread_D = np.maximum(x_ND.std(0), 1e-3)
     space = {"mean": x_ND.mean(0), "whiten": np.diag(1 / spread_D)}
     rows = ((x_ND[:150] - space["mean"]) / spread_D).astype(np.float32)
     own = Reference(describe, arrays | space | {"rows": rows})
-    reference = Reference(describe, arrays | space | {"rows": rows, "scores": np.sort(own.distances(x_ND[150:]))})
-    scores_N, p_N = reference.judge(feeds, answers)
+    scores_V = np.sort(own.distances(x_ND[150:]))
+    return Reference(describe, arrays | space | {"rows": rows, "scores": scores_V}), feeds, logits
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_record_is_as_novel_alone_as_among_others(kind: str) -> None:
+    reference, feeds, logits = reference_of(kind)
+    scores_N, p_N = reference.judge(feeds, {"logits": logits})
     assert len(np.unique(p_N)) > 20
     for row in range(200):
         alone = {name: values[row : row + 1] for name, values in feeds.items()}
-        score, p_value = reference.judge_one(alone, {"logits": answers["logits"][row : row + 1]})
-        assert score == pytest.approx(scores_N[row], rel=1e-4, abs=1e-3)
+        score, p_value = reference.judge_one(alone, {"logits": logits[row : row + 1]})
+        # A record that the reference holds is near to itself, by the rounding of the numbers that are taken apart.
+        assert score**2 == pytest.approx(scores_N[row] ** 2, rel=2e-5, abs=1e-4)
         if row >= 150:  # its own score is among those that it is held against
             assert p_value == p_N[row]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(row=st.integers(0, 199), logits=st.lists(st.floats(width=32), min_size=2, max_size=2))
+def test_any_logits_have_a_finite_distance_the_same_alone(kind: str, row: int, logits: list[float]) -> None:
+    reference, feeds, _ = WORLDS.setdefault(kind, reference_of(kind))
+    alone = {name: values[row : row + 1] for name, values in feeds.items()}
+    answers = {"logits": np.array([logits], dtype=np.float32)}
+    (expected,), (p_expected,) = reference.judge(alone, answers)
+    with np.errstate(over="ignore", invalid="ignore"):  # as a request has it
+        score, p_value = reference.judge_one(alone, answers)
+    assert np.isfinite(expected)
+    assert score == pytest.approx(expected, rel=1e-5, abs=1e-2)
+    calibration_V = reference.arrays["scores"]
+    if np.abs(calibration_V - expected).min() > 1e-5 * expected + 1e-2:
+        assert p_value == p_expected
 
 
 # of feature: image
@@ -151,6 +176,14 @@ def test_numbers_that_are_too_large_are_far_away() -> None:
         with np.errstate(invalid="ignore"):
             assert reference.judge_one(first, far) == (scores_N[0], p_N[0])
         assert np.isfinite(scores_N[0])
+    # Finite numbers whose squares are too large for float32 are as far away as they are.
+    for number in (1e10, 1e20, 3e38):
+        far = {"logits": np.array([[number, 0]], dtype=np.float32)}
+        scores_N, p_N = reference.judge(first, far)
+        with np.errstate(over="ignore", invalid="ignore"):
+            score, p_value = reference.judge_one(first, far)
+        assert score == pytest.approx(number, rel=1e-5) == scores_N[0]
+        assert p_value == p_N[0] == 1 / 3
 
 
 # end
