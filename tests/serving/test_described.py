@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from PIL import Image
 
 from lightloop.config.text import TextPreprocess
@@ -13,7 +14,7 @@ from lightloop.data.series.input import SeriesInput
 from lightloop.data.tabular.input import Feature, TabularInput
 from lightloop.data.text.input import TextInput
 from lightloop.data.text.tokenizer import FILE, train_tokenizer
-from lightloop.serving.described import described
+from lightloop.serving.described import described, image_columns, of_pixels
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -41,6 +42,19 @@ def test_images_are_levels_edges_and_sizes() -> None:
     # Of 38 steps between neighbours the 20 across are from black to white.
     np.testing.assert_allclose(found["edges"], [0.0, 20 / 38], atol=1e-6)
     assert (found["width"].tolist(), found["height"].tolist()) == ([6, 6], [4, 4])
+
+
+def test_many_images_are_each_as_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema, random = ImageInput(channels=3, size=(4, 6)), np.random.default_rng(0)
+    pixels = random.integers(0, 256, (7, 3, 4, 6), dtype=np.uint8)
+    sizes = random.integers(1, 99, (7, 2)).astype(np.float64)
+    whole = of_pixels(pixels, sizes)
+    monkeypatch.setattr("lightloop.serving.described.SOME", 2 * pixels[0].size)
+    in_pieces = of_pixels(pixels, sizes)
+    assert tuple(whole) == tuple(in_pieces) == image_columns(schema)
+    for name, column in whole.items():
+        np.testing.assert_array_equal(in_pieces[name], column)
+    assert {name: len(column) for name, column in of_pixels(pixels[:0], sizes[:0]).items()} == dict.fromkeys(whole, 0)
 
 
 def test_colours_are_told_apart() -> None:

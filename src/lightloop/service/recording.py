@@ -30,7 +30,7 @@ from lightloop.serving.predictions import AnyPrediction
 # answer waits for it at every call into C, and costs them a wake-up in vain whenever they let it go: so rows are made
 # seldom, and many at once.
 GATHER: Final = 2.0
-PIECE: Final = 2048  # answers that rows are made of at once
+PIECE: Final = 512  # answers that rows are made of at once
 YIELD: Final = 0.0005  # seconds between two pieces
 WAITING: Final = 64_000_000  # bytes of requests that may wait in the queue
 SOON: Final = 20_000  # rows after which a file is written before its time

@@ -4,6 +4,7 @@ Shapes: N records, C channels, H height, W width, T tokens or steps.
 """
 
 from collections.abc import Mapping
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
@@ -22,6 +23,7 @@ from lightloop.serving.ranges import sizes_of
 # float64 with NaN where there is no value, or Arrow text with null.
 Values: TypeAlias = NDArray[np.float64] | pa.ChunkedArray
 COLOURS = ("red", "green", "blue")
+SOME = 50_000  # levels at once
 AnyInput = ImageInput | TabularInput | TextInput | SeriesInput | NoiseInput
 
 
@@ -87,17 +89,25 @@ def _of_images(schema: ImageInput, table: pa.Table, files: Mapping[str, bytes]) 
 
 def of_pixels(pixels_NCHW: NDArray[np.uint8], sizes_N2: NDArray[np.float64]) -> dict[str, Values]:
     """What `described` says of images, from the pixels that the model saw, and the widths and heights that came."""
+    step = max(1, SOME // prod(pixels_NCHW.shape[1:]))
+    parts = [_of_some(pixels_NCHW[start : start + step]) for start in range(0, max(len(pixels_NCHW), 1), step)]
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    sizes = {"width": sizes_N2[:, 0], "height": sizes_N2[:, 1]}
+    return {name: (sizes | whole)[name] for name in _names(pixels_NCHW.shape[1])}
+
+
+def _of_some(pixels_NCHW: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
+    """The same of a few images, which the processor's own memory holds with all that is made of them."""
     levels_NCHW = pixels_NCHW.astype(np.float32) / np.float32(255)
     count = len(levels_NCHW)
-    flat_NL = levels_NCHW.reshape(count, -1)
-    down = np.abs(np.diff(levels_NCHW, axis=2)).reshape(count, -1)
-    across = np.abs(np.diff(levels_NCHW, axis=3)).reshape(count, -1)
-    found: dict[str, Values] = {
+    flat_NL, down, across = (
+        one.reshape(count, prod(one.shape[1:]))
+        for one in (levels_NCHW, np.abs(np.diff(levels_NCHW, axis=2)), np.abs(np.diff(levels_NCHW, axis=3)))
+    )
+    found = {
         "brightness": flat_NL.mean(1, dtype=np.float64),
         "contrast": flat_NL.std(1, dtype=np.float64),
         "edges": np.concatenate([down, across], axis=1).mean(1, dtype=np.float64),
-        "width": sizes_N2[:, 0],
-        "height": sizes_N2[:, 1],
     }
     if levels_NCHW.shape[1] == 3:
         means_NC = levels_NCHW.mean((2, 3), dtype=np.float64)
@@ -107,7 +117,11 @@ def of_pixels(pixels_NCHW: NDArray[np.uint8], sizes_N2: NDArray[np.float64]) -> 
 
 def image_columns(schema: ImageInput) -> tuple[str, ...]:
     """Names of the numbers that describe an image."""
-    return ("brightness", "contrast", "edges", "width", "height", *(COLOURS if schema.channels == 3 else ()))
+    return _names(schema.channels)
+
+
+def _names(channels: int) -> tuple[str, ...]:
+    return ("brightness", "contrast", "edges", "width", "height", *(COLOURS if channels == 3 else ()))
 
 
 def _of_texts(schema: TextInput, table: pa.Table, files: Mapping[str, bytes]) -> dict[str, Values]:

@@ -5,6 +5,7 @@ import json
 import struct
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -302,16 +303,24 @@ def _size(image: str | bytes | None) -> tuple[float, float]:
     if image is None:
         return np.nan, np.nan
     # A PNG says it at its very beginning, and to open it takes ten times as long.
-    head = image[:HEAD] if isinstance(image, bytes) else b""
-    if isinstance(image, str) and image.startswith(PNG_TEXT):
-        head = base64.b64decode(image[: HEAD // 3 * 4])
-    if head.startswith(PNG) and len(head) == HEAD:
-        width, height = struct.unpack(">II", head[16:])
-        return width, height
+    known = _size_of_head(image[: HEAD // 3 * 4 if isinstance(image, str) else HEAD])
+    if known is not None:
+        return known
     try:
         return image_size(_encoded(image))
     except RefusedError:
         return np.nan, np.nan
+
+
+@lru_cache(maxsize=256)
+def _size_of_head(head: str | bytes) -> tuple[float, float] | None:
+    """What a PNG's first bytes say; most images of a service have the same. None where it is no PNG, or cut."""
+    if isinstance(head, str):
+        head = base64.b64decode(head) if head.startswith(PNG_TEXT) and len(head) == HEAD // 3 * 4 else b""
+    if not head.startswith(PNG) or len(head) != HEAD:
+        return None
+    width, height = struct.unpack(">II", head[16:])
+    return width, height
 
 
 def _pixels(schema: ImageInput, image: str | bytes) -> Any:
