@@ -6,7 +6,7 @@ The thread that writes log lines does it, within `logs.GATHER` seconds; whoever 
 
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -122,8 +122,14 @@ class Books:
         """Enter what was noted so far."""
         with self._lock:
             metrics.IN_HAND.set(self._work.in_hand)
-            while self._noted:
-                self._enter(self._noted.popleft())
+            # To add to a counter costs the same for one as for many.
+            sums: dict[Any, int] = defaultdict(int)
+            try:
+                while self._noted:
+                    self._enter(self._noted.popleft(), sums)
+            finally:
+                for counter, number in sums.items():
+                    counter.inc(number)
 
     def close(self) -> None:
         """Enter what is left; what is noted afterwards is entered at once."""
@@ -132,13 +138,14 @@ class Books:
         if self.enter in self._writer.first:
             self._writer.first.remove(self.enter)
 
-    def _enter(self, done: Done) -> None:
+    def _enter(self, done: Done, sums: dict[Any, int]) -> None:
         seen, path, status = done.seen, done.path, done.status
         counted = route_of(path)
-        _requests(counted, status).inc()
+        sums[_requests(counted, status)] += 1
         _latency(counted).observe(done.seconds)
         if seen.predicted is not None:
-            count(seen.predicted[0], [seen.predicted[1]])
+            for counter in _counters(*seen.predicted):
+                sums[counter] += 1
             # A connection keeps what its last request was about, which must not keep a release that went.
             seen.predicted = None
         if self._recorder is not None and not seen.private and not path.startswith(MACHINES):
@@ -162,17 +169,25 @@ class Books:
 def count(loaded: "Loaded", predictions: list[AnyPrediction]) -> None:
     """Add predictions to the metrics."""
     for one in predictions:
-        if isinstance(one, Prediction):
-            _answers(loaded, one.label).inc()
-            if one.abstains:
-                metrics.ABSTAINED.labels(loaded.version).inc()
-        else:
-            _answers(loaded, "numbers" if hasattr(one, "values") else "image").inc()
-        novelty = getattr(one, "novelty", None)
-        if novelty is not None and novelty.novel:
-            metrics.NOVEL.labels(loaded.version).inc()
-        if one.warnings:
-            metrics.WARNED.labels(loaded.version).inc()
+        for counter in _counters(loaded, one):
+            counter.inc()
+
+
+def _counters(loaded: "Loaded", one: AnyPrediction) -> list[Any]:
+    """Those that a prediction is counted by."""
+    found = []
+    if isinstance(one, Prediction):
+        found.append(_answers(loaded, one.label))
+        if one.abstains:
+            found.append(metrics.ABSTAINED.labels(loaded.version))
+    else:
+        found.append(_answers(loaded, "numbers" if hasattr(one, "values") else "image"))
+    novelty = getattr(one, "novelty", None)
+    if novelty is not None and novelty.novel:
+        found.append(metrics.NOVEL.labels(loaded.version))
+    if one.warnings:
+        found.append(metrics.WARNED.labels(loaded.version))
+    return found
 
 
 def _answers(loaded: "Loaded", label: str) -> Any:

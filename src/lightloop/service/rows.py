@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
 
 from lightloop.data.image.input import ImageInput
 from lightloop.data.image.records import FORMS, to_pixels
@@ -26,7 +27,8 @@ from lightloop.serving.ranges import TIMES, of_rows
 from lightloop.serving.records import MOST_PIXELS
 
 # What the usual images begin with, so that Pillow need not look for their form.
-FORM_OF: Final = {b"\x89PNG": ("PNG",), b"\xff\xd8\xff\xe0": ("JPEG",), b"\xff\xd8\xff\xe1": ("JPEG",)}
+PNG: Final = b"\x89PNG\r\n\x1a\n"
+FORM_OF: Final = {b"\xff\xd8\xff\xe0": ("JPEG",), b"\xff\xd8\xff\xe1": ("JPEG",)}
 Records = Sequence[Mapping[str, Any]]
 
 
@@ -124,22 +126,26 @@ class Images:
 
     def __init__(self, schema: ImageInput, ranges: Ranges) -> None:
         self._size, self._channels = schema.size, schema.channels
-        self._spans = [span or (0, MOST_PIXELS) for span in (ranges.widths, ranges.heights)]
+        spans = [span or (0, MOST_PIXELS) for span in (ranges.widths, ranges.heights)]
+        self._limits = [limit for low, high in spans for limit in (low / TIMES, high * TIMES)]
 
     def short(self, records: Records) -> Short | None:
         """See `ShortWay`."""
-        pixels_NCHW = np.empty((len(records), self._channels, *self._size), dtype=np.uint8)
-        for row, record in enumerate(records):
+        found = []
+        for record in records:
             pixels_CHW = self._pixels(record["image"])
             if pixels_CHW is None:
                 return None
-            pixels_NCHW[row] = pixels_CHW
-        return Short({"image": pixels_NCHW}, [()] * len(records))
+            found.append(pixels_CHW)
+        if not found:
+            return None
+        pixels_NCHW = found[0][None] if len(found) == 1 else np.stack(found)
+        return Short({"image": pixels_NCHW}, [()] * len(found))
 
     def _pixels(self, image: str | bytes) -> NDArray[np.uint8] | None:
         try:
             encoded = base64.b64decode(image, validate=True) if isinstance(image, str) else image
-            with Image.open(io.BytesIO(encoded), formats=FORM_OF.get(encoded[:4], FORMS)) as opened:
+            with self._opened(encoded) as opened:
                 width, height = opened.size
                 if width * height > MOST_PIXELS or not self._usual(width, height):
                     return None
@@ -147,5 +153,13 @@ class Images:
         except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             return None
 
-    def _usual(self, *sides: int) -> bool:
-        return all(low / TIMES <= side <= high * TIMES for side, (low, high) in zip(sides, self._spans, strict=True))
+    def _usual(self, width: int, height: int) -> bool:
+        least_width, most_width, least_height, most_height = self._limits
+        return least_width <= width <= most_width and least_height <= height <= most_height
+
+    @staticmethod
+    def _opened(encoded: bytes) -> Image.Image:
+        """An image whose head is read; a PNG as `Image.open` makes it once it knows that it is one."""
+        if encoded.startswith(PNG):
+            return PngImageFile(io.BytesIO(encoded))
+        return Image.open(io.BytesIO(encoded), formats=FORM_OF.get(encoded[:4], FORMS))

@@ -35,6 +35,7 @@ BEAT = 0.2  # seconds between signs of life
 LAST = 0.05  # seconds in which connections that still wait are accepted, before the socket is closed
 QUIET = 2.0  # seconds after the stop began, after which a connection without a request is closed
 KEEP_ALIVE = 75  # seconds; longer than clients and proxies keep a connection, so that they close it and not we
+YOUNG = 50_000  # new objects after which those that hold each other are looked for; two seconds of answers are fewer
 FAILED = 3  # exit code of a worker that could not begin
 
 
@@ -197,9 +198,10 @@ class Follower:
         if self._private is not None:
             await server.listen(self._private)
         await self._open()
-        # What is there now stays: later collections need not look at it.
+        # What is there now stays: later collections need not look at it. What waits for the log goes by itself.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(YOUNG)
         self.report("ready")
 
     async def tick(self) -> None:
