@@ -16,7 +16,7 @@ from lightloop.config.serve import ServeConfig
 from lightloop.errors import RefusedError
 from lightloop.service.app import build_app
 from lightloop.service.faults import RequestError
-from lightloop.service.loaded import Loaded
+from lightloop.service.loaded import FEWEST, Loaded
 from lightloop.service.slots import Slots
 from lightloop.service.turns import MOST, Told, Turns
 from lightloop.service.work import Work
@@ -44,7 +44,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         found.append(len(records))
         return score(self, records)
 
-    monkeypatch.setattr(Loaded, "one", lambda *_: None)  # the general way
+    monkeypatch.setattr(Loaded, "several", lambda *_: None)  # the general way
     monkeypatch.setattr(Loaded, "score", counting)
     return found
 
@@ -66,6 +66,19 @@ def test_together_as_alone(releases: dict[str, Loaded], tmp_path: Path, counted:
         if "values" in one:
             np.testing.assert_allclose(one["values"], other["values"], atol=1e-5)
     assert len({one["prediction_id"] for one in together}) == len(records)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_few_are_answered_as_the_general_way_does(releases: dict[str, Loaded], kind: str) -> None:
+    loaded = releases[kind]
+    records = (list(loaded.models.examples) * 4)[: FEWEST + 1]
+    assert loaded.several(records) is None
+    found = loaded.several(records[:FEWEST])
+    if loaded.predictor.manifest.answer == "probabilities" and kind in ("image", "tabular"):
+        assert found is not None
+        assert found[0] == loaded.predictor.told(loaded.score(records[:FEWEST]))
+    else:
+        assert found is None
 
 
 # of feature: image

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightloop.data.inputs import Feeds
 from lightloop.errors import RefusedError
@@ -20,6 +21,7 @@ from lightloop.serving.predictions import Prediction
 from lightloop.serving.predictor import Predictor, Scored
 
 FEW = 64  # records that the short way pays for
+FEWEST = 4  # records that are judged sooner one by one than together
 WARM = 5  # answers before requests come: the first ones also allocate
 
 
@@ -99,21 +101,32 @@ class Loaded:
             return self.finite(self.predictor.score(self.predictor.table(records)))
 
     def one(self, record: dict[str, Any]) -> tuple[Prediction, Feeds] | None:
-        """The answer for a single record with classes, and what the graph was asked; None where `score` has to say.
+        """As `several`, of a single record."""
+        found = self.several([record])
+        return None if found is None else (found[0][0], found[1])
 
-        It is that of `score`, in fewer steps (`serving.one`).
+    def several(self, records: list[dict[str, Any]]) -> tuple[list[Prediction], Feeds] | None:
+        """The answers for a few records with classes, and what the graph was asked; None where `score` has to say.
+
+        They are those of `score`, in fewer steps (`serving.one`), which `FEWEST` records pay for: the graph is asked
+        once, what it answers is judged record by record.
 
         Raises:
-            RefusedError: the record is not as the manifest's input says.
+            RefusedError: a record is not as the manifest's input says.
         """
-        if self._one is None or self._short is None:
+        if self._one is None or self._short is None or len(records) > FEWEST:
             return None
         with np.errstate(over="ignore", invalid="ignore"):
-            short = self._short.short([record])
+            short = self._short.short(records)
             if short is None:
                 return None
-            found = self._one(short.feeds, self.predictor.run_whole(short.feeds), short.warnings[0])
-        return None if found is None else (found, short.feeds)
+            answers, found = self.predictor.run_whole(short.feeds), []
+            for row, warnings in enumerate(short.warnings):
+                prediction = self._one(_row(short.feeds, row), _row(answers, row), warnings)
+                if prediction is None:
+                    return None
+                found.append(prediction)
+        return found, short.feeds
 
     def finite(self, scored: Scored) -> Scored:
         """The same, where all answers are finite numbers.
@@ -135,3 +148,8 @@ class Loaded:
                 self.predictor.told(self.score([record]))
             spent.append(time.perf_counter() - start)
         return median(spent[WARM:])
+
+
+def _row(arrays: Mapping[str, NDArray[Any]], row: int) -> dict[str, NDArray[Any]]:
+    """A single record of several."""
+    return {name: values[row : row + 1] for name, values in arrays.items()}

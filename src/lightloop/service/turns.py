@@ -7,7 +7,7 @@ faster.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lightloop.service.loaded import Loaded
@@ -92,9 +92,9 @@ class Turns:
             return
         records = [record for _, record in asked]
         try:
-            if len(records) == 1 and (quick := loaded.one(records[0])):
-                predictions: list[AnyPrediction] = [quick[0]]
-                pixels = quick[1].get("image")
+            predictions: Sequence[AnyPrediction]
+            if quick := loaded.several(records):
+                predictions, pixels = quick[0], quick[1].get("image")
             else:
                 found = loaded.score(records)
                 predictions, pixels = loaded.predictor.told(found), found.feeds.get("image")
