@@ -268,7 +268,7 @@ def test_no_answer_by_the_deadline(
         raise AssertionError
 
     monkeypatch.setattr("lightloop.service.predict.explain", slow)
-    monkeypatch.setattr(Loaded, "one", lambda *_: None)  # the general way
+    monkeypatch.setattr(Loaded, "several", lambda *_: None)  # the general way
     monkeypatch.setattr(Loaded, "score", slow)
     loaded = releases[PLAIN]
     slots = Slots(dataclasses.replace(loaded, seconds=1.0))
@@ -293,7 +293,7 @@ def test_health_answers_while_a_slow_model_works(
         assert go.wait(10)
         return score(self, records)
 
-    monkeypatch.setattr(Loaded, "one", lambda *_: None)  # the general way
+    monkeypatch.setattr(Loaded, "several", lambda *_: None)  # the general way
     monkeypatch.setattr(Loaded, "score", waiting)
     app = build_app(Slots(dataclasses.replace(releases[PLAIN], seconds=1.0)), ServeConfig(logs="none"), tmp_path)
 
@@ -315,7 +315,7 @@ def test_our_own_faults_are_500_and_logged_without_values(
     def broken(*_: Any) -> Any:
         raise ValueError("a value of the client")
 
-    monkeypatch.setattr(Loaded, "one", lambda *_: None)  # the general way
+    monkeypatch.setattr(Loaded, "several", lambda *_: None)  # the general way
     monkeypatch.setattr(Loaded, "score", broken)
     slots = Slots(releases[PLAIN])
     with client_of(slots, tmp_path, logs="json") as client:
