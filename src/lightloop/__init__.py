@@ -3,7 +3,12 @@
 For notebooks: `run = lightloop.load_run()` opens a finished run. Nothing is imported before it is asked for.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# ONNX Runtime reports to its makers what runs where, and leaves an identifier in the home folder, unless it is told not
+# to before it is loaded. What a person has set stays.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from lightloop.runs.opened import load_run

@@ -1,6 +1,7 @@
 """One file that answers as the bundle does, in a process that has NumPy and ONNX Runtime alone."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import datetime
@@ -74,8 +75,12 @@ def test_it_answers_as_the_bundle_without_what_the_bundle_needs(kind, tmp_path):
     size = write_edge(bundle, tmp_path / "edge.onnx", 1.0)
     assert size == (tmp_path / "edge.onnx").stat().st_size
     (tmp_path / "records.json").write_text(json.dumps(RECORDS[kind]))
-    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=tmp_path, capture_output=True, text=True, check=False)
+    told = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=told, capture_output=True, text=True, check=False
+    )
     assert (done.stderr, done.returncode) == ("", 0)
+    assert not (tmp_path / "home").exists(), "nothing is reported to anybody"
     found = json.loads(done.stdout)
     expected = Predictor.load(bundle).predict(asked(kind))
     assert len(found) == len(expected) == len(RECORDS[kind])

@@ -123,7 +123,7 @@ def test_the_key_of_the_log_is_handed_on_by_its_name_alone(
     with pytest.raises(UsageError, match=r"serve\.log\.redaction is hash, but LIGHTLOOP_LOG_KEY has no key"):
         deploy(project, settings, by_path(bundle), render=None)
     monkeypatch.setenv("LIGHTLOOP_LOG_KEY", "not on the command line")
-    with pytest.raises(LightloopError, match="was not ready after"):
+    with pytest.raises(LightloopError, match="is not ready"):
         deploy(project, settings, by_path(bundle), render=None)
     assert "--env LIGHTLOOP_LOG_KEY " in log.read_text()
     context = rendered(project, bundle, tmp_path / "context", settings)
@@ -188,14 +188,14 @@ esac
 """
 
 
-ABOUT = json.dumps([{"NetworkSettings": {"Ports": {"8000/tcp": [{"HostPort": "1"}]}}}])
+ABOUT = json.dumps([{"NetworkSettings": {"Ports": {"8000/tcp": [{"HostPort": "1"}]}}, "State": {"Running": True}}])
 
 
-def engine(folder: Path, info: int = 0) -> Path:
+def engine(folder: Path, info: int = 0, name: str = "docker") -> Path:
     """A program that writes down what it is asked; the container that it starts never answers."""
     folder.mkdir()
-    (folder / "docker").write_text(ENGINE.format(log=folder / "log", info=info, about=ABOUT))
-    (folder / "docker").chmod(0o755)
+    (folder / name).write_text(ENGINE.format(log=folder / "log", info=info, about=ABOUT))
+    (folder / name).chmod(0o755)
     return folder / "log"
 
 
@@ -203,31 +203,43 @@ def test_an_engine_that_does_not_answer_is_said(
     project: Project, bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     engine(tmp_path / "bin", info=1)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # whatever else this machine has
     with pytest.raises(UsageError, match="docker is here, but its engine does not answer"):
         deploy(project, ServeConfig(), by_path(bundle), render=None)
 
 
-def test_a_container_that_is_not_ready_makes_room_for_the_one_before(
+def test_an_engine_that_answers_is_taken(
+    project: Project, bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    engine(tmp_path / "bin", info=1)
+    log = engine(tmp_path / "other", name="podman")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{tmp_path / 'other'}:/usr/bin:/bin")
+    monkeypatch.setattr("lightloop.deploy.container.PATIENCE", 0.1)
+    with pytest.raises(LightloopError, match="is not ready"):
+        deploy(project, ServeConfig(), by_path(bundle), render=None)
+    # Its own form of an image has no health check.
+    assert next(line for line in log.read_text().splitlines() if line.startswith("build ")).split()[1:3] == [
+        "--format",
+        "docker",
+    ]
+
+
+def test_where_a_container_is_not_ready_the_one_before_is_left_alone(
     project: Project, bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     log = engine(tmp_path / "bin")
     log.with_name("log.running").touch()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     monkeypatch.setattr("lightloop.deploy.container.PATIENCE", 0.1)
-    with pytest.raises(LightloopError, match="was not ready after"):
+    with pytest.raises(LightloopError, match=r"the service in the container is not ready: it said nothing in 0\.1 s"):
         deploy(project, ServeConfig(), by_path(bundle), render=None)
 
-    asked = [line.split()[0] for line in log.read_text().splitlines()]
-    assert asked[:2] == ["info", "build"]
-    assert asked[-3:] == ["rm", "rename", "start"]
-    started = next(line for line in log.read_text().splitlines() if line.startswith("run "))
-    for option in (
-        "--read-only",
-        "--cap-drop ALL",
-        "--security-opt no-new-privileges",
-        "--publish 127.0.0.1:8000:8000",
-    ):
+    asked = [line.split() for line in log.read_text().splitlines()]
+    assert [words[0] for words in asked[:2]] == ["info", "build"]
+    assert not {"stop", "rename"} & {words[0] for words in asked}
+    assert all(words[-1].endswith("-trial") for words in asked if words[0] == "rm")
+    (started,) = [" ".join(words) for words in asked if words[0] == "run"]
+    for option in ("--read-only", "--cap-drop ALL", "--security-opt no-new-privileges", "--publish 127.0.0.1::8000"):
         assert option in started
 
 
@@ -290,7 +302,7 @@ def test_the_lock_alone_serves_a_bundle_and_fits_into_the_image(project: Project
         with httpx.Client(base_url=address[0], timeout=30) as client:
             _until_ready(client)
             answers = [client.post("/v1/predict", json=record).raise_for_status().json() for record in golden.records]
-            classes = client.get("/v1/metadata").json()["classes"]
+            classes = client.get("/v1/metadata").raise_for_status().json()["classes"]
             client.post("/v1/explain", json=golden.records[0]).raise_for_status()
             assert client.get("/").status_code == 200
             assert client.get("/page/site.css").status_code == 200

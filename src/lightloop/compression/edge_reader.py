@@ -11,11 +11,14 @@ oldest first, and the date of the last. Pictures are not decoded or scaled here.
 import base64
 import itertools
 import json
+import os
 import re
 import unicodedata
 from typing import Any
 
 import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when it is loaded
 import onnxruntime as ort
 
 ROUNDING = 1e-5  # probabilities are float32; what lies on an edge is inside

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,9 +24,13 @@ from lightloop.service.processes.state import Served
 ENGINES: Final = ("docker", "podman")
 # Templates of the project, which people may change.
 TEMPLATES: Final = ("Dockerfile", ".dockerignore", "compose.yaml", "requirements.lock", "slim.sh")
+PACKAGE: Final = "lightloop"
 PATIENCE: Final = 60.0  # seconds that the service may take to answer
 INSIDE: Final = 8000
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - compared with, not listened on
+LOCAL: Final = "127.0.0.1"
+STATE: Final = "/var/lib/lightloop"
+STATE_TRIED: Final = f"{STATE}:size=64m,mode=1777"  # of a trial, whose log is nobody's
 TMP: Final = "/tmp:size=64m,mode=1777"  # noqa: S108 - in the container
 
 
@@ -51,7 +56,9 @@ def deploy(project: Project, settings: ServeConfig, served: Served, *, render: P
         print(f"next: docker build -t {order.image} {folder}, or docker compose up --build --wait in it")
         return
     engine = _engine(folder)
-    _run(engine, "build", "--tag", order.image, str(folder))
+    # Podman's own format has no health check.
+    form = ("--format", "docker") if engine == "podman" else ()
+    _build(engine, *form, "--tag", order.image, str(folder))
     address = _start(engine, order)
     print(f"{order.image} runs as {_container(order)} and answers at {address}")
 
@@ -71,12 +78,20 @@ def write_context(order: Order, folder: Path) -> None:
             shutil.copy(template, context / name)
         (context / "compose.yaml").write_text(_compose(order, (context / "compose.yaml").read_text("utf-8")), "utf-8")
         ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
-        shutil.copytree(Path(__file__).parents[1], context / "src" / "lightloop", ignore=ignored)
+        shutil.copytree(Path(__file__).parents[1], context / "src" / PACKAGE, ignore=ignored)
+        _write_version(context / "src")
         shutil.copytree(order.served.folder, context / "bundle")
         write_sbom(order.project, context / "bundle", context / "sbom.json")
         for file in context.rglob("*"):
             # Read by a user without a name in the image, whoever wrote it here.
             file.chmod(0o755 if file.is_dir() else 0o644)
+
+
+def _write_version(folder: Path) -> None:
+    """Say which version of the package lies there: it is copied, not installed."""
+    about = folder / f"{PACKAGE}-{version(PACKAGE)}.dist-info" / "METADATA"
+    about.parent.mkdir()
+    about.write_text(f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: {version(PACKAGE)}\n", "utf-8")
 
 
 def _compose(order: Order, template: str) -> str:
@@ -99,14 +114,14 @@ def _compose(order: Order, template: str) -> str:
 
 
 def _engine(folder: Path) -> str:
-    for engine in ENGINES:
-        if shutil.which(engine):
-            asked = subprocess.run([engine, "info"], capture_output=True, text=True, check=False)
-            if asked.returncode == 0:
-                return engine
-            raise UsageError(
-                f"{engine} is here, but its engine does not answer: start it, or build {folder} on another machine"
-            )
+    here = [engine for engine in ENGINES if shutil.which(engine)]
+    for engine in here:
+        if _quietly(engine, "info") == 0:
+            return engine
+    if here:
+        raise UsageError(
+            f"{here[0]} is here, but its engine does not answer: start it, or build {folder} on another machine"
+        )
     raise UsageError(f"neither docker nor podman is on this machine: install one, or build {folder} on another machine")
 
 
@@ -115,8 +130,55 @@ def _container(order: Order) -> str:
 
 
 def _start(engine: str, order: Order) -> str:
-    """Start the container in the place of the one that runs; when it is not ready in time, that one runs again."""
-    name, before = _container(order), f"{_container(order)}-before"
+    """Try the image beside the container that runs; then start it in that one's place. Returns its address.
+
+    The port has one owner: the old one stops before the new one starts, and is kept until that one answers.
+    """
+    name, before, trial = (f"{_container(order)}{end}" for end in ("", "-before", "-trial"))
+    settings, options = order.settings, _options(order)
+    _quietly(engine, "rm", "--force", trial)
+    try:
+        _run(
+            engine,
+            "run",
+            "--detach",
+            "--name",
+            trial,
+            "--tmpfs",
+            STATE_TRIED,
+            "--publish",
+            f"{LOCAL}::{INSIDE}",
+            *options,
+        )
+        _wait(engine, trial, LOCAL)
+    finally:
+        _quietly(engine, "rm", "--force", trial)
+    replaced = _quietly(engine, "inspect", name) == 0
+    if replaced:
+        _quietly(engine, "rm", "--force", before)
+        _run(engine, "stop", "--time", str(int(settings.drain) + 10), name)
+        _run(engine, "rename", name, before)
+    host = LOCAL if settings.host == EVERYWHERE else settings.host
+    try:
+        _run(
+            engine, "run", "--detach", "--name", name, "--restart", "unless-stopped",
+            "--volume", f"{name}-state:{STATE}", "--publish", f"{settings.host}:{settings.port}:{INSIDE}", *options,
+        )  # fmt: skip
+        address = _wait(engine, name, host)
+    except LightloopError:
+        _quietly(engine, "rm", "--force", name)
+        if replaced:
+            _run(engine, "rename", before, name)
+            _run(engine, "start", name)
+            _wait(engine, name, host)
+        raise
+    if replaced:
+        _quietly(engine, "rm", "--force", before)
+    return address
+
+
+def _options(order: Order) -> list[str]:
+    """How the image is run, and which."""
     settings = order.settings
     environment = [
         part for key, text in variables(settings, order.served).items() for part in ("--env", f"{key}={text}")
@@ -131,53 +193,42 @@ def _start(engine: str, order: Order) -> str:
         if not os.environ.get(LOG_KEY):
             raise UsageError(f"serve.log.redaction is hash, but {LOG_KEY} has no key for the container: set it here")
         secrets += ["--env", LOG_KEY]  # by its name alone: others see the words of a command
-    replaced = _quietly(engine, "inspect", name) == 0
-    if replaced:
-        # The port has one owner: the old one stops, and is kept until the new one answers.
-        _quietly(engine, "rm", "--force", before)
-        _run(engine, "stop", "--time", str(int(settings.drain) + 10), name)
-        _run(engine, "rename", name, before)
-    try:
-        _run(
-            engine, "run", "--detach", "--name", name, "--restart", "unless-stopped", "--init",
-            "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-            "--tmpfs", TMP, "--volume", f"{name}-state:/var/lib/lightloop",
-            "--memory", f"{settings.cluster.memory}m", "--cpus", str(settings.cluster.cpu), "--pids-limit", "128",
-            "--stop-timeout", str(int(settings.drain) + 10),
-            "--publish", f"{settings.host}:{settings.port}:{INSIDE}", *environment, *secrets, order.image,
-        )  # fmt: skip
-        address = _address(engine, order)
-        _wait(f"{address}/health/ready", order)
-    except LightloopError:
-        _quietly(engine, "rm", "--force", name)
-        if replaced:
-            _run(engine, "rename", before, name)
-            _run(engine, "start", name)
-        raise
-    if replaced:
-        _quietly(engine, "rm", "--force", before)
-    return address
+    return [
+        "--init", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", TMP,
+        "--memory", f"{settings.cluster.memory}m", "--cpus", str(settings.cluster.cpu), "--pids-limit", "128",
+        "--stop-timeout", str(int(settings.drain) + 10), *environment, *secrets, order.image,
+    ]  # fmt: skip
 
 
-def _address(engine: str, order: Order) -> str:
-    asked = json.loads(_run(engine, "inspect", _container(order)))[0]["NetworkSettings"]["Ports"]
-    host = "127.0.0.1" if order.settings.host == EVERYWHERE else order.settings.host
-    return f"http://{host}:{asked[f'{INSIDE}/tcp'][0]['HostPort']}"
+def _wait(engine: str, name: str, host: str) -> str:
+    """Wait until a container is ready. Returns its address.
 
-
-def _wait(address: str, order: Order) -> None:
+    Raises:
+        LightloopError: it is not; with what it said last.
+    """
+    asked = json.loads(_run(engine, "inspect", name))[0]["NetworkSettings"]["Ports"]
+    address = f"http://{host}:{asked[f'{INSIDE}/tcp'][0]['HostPort']}"
     end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
+    while time.monotonic() < end and _runs(engine, name):
         try:
-            if httpx.get(address, timeout=2).is_success:
-                return
+            if httpx.get(f"{address}/health/ready", timeout=2).is_success:
+                return address
         except httpx.HTTPError:
             pass
         time.sleep(0.5)
-    raise LightloopError(
-        f"the service in {order.image} was not ready after {PATIENCE:g} s: nothing was changed; "
-        f"`docker run --rm {order.image}` shows why"
-    )
+    ended = "is not ready" if _runs(engine, name) else "ended"
+    raise LightloopError(f"the service in the container {ended}: {_last_words(engine, name)}")
+
+
+def _runs(engine: str, name: str) -> bool:
+    return bool(json.loads(_run(engine, "inspect", name))[0]["State"]["Running"])
+
+
+def _last_words(engine: str, name: str) -> str:
+    """What a service said last, in its log."""
+    done = subprocess.run([engine, "logs", name], capture_output=True, text=True, check=False)
+    said = [line for line in f"{done.stdout}{done.stderr}".splitlines() if line.startswith("lightloop: ")]
+    return said[-1].removeprefix("lightloop: ") if said else f"it said nothing in {PATIENCE:g} s"
 
 
 def _run(engine: str, *arguments: str) -> str:
@@ -186,6 +237,12 @@ def _run(engine: str, *arguments: str) -> str:
         words = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
         raise LightloopError(f"`{engine} {arguments[0]}` failed: {words}")
     return done.stdout
+
+
+def _build(engine: str, *arguments: str) -> None:
+    """Build, and show how far it is: the first time takes minutes."""
+    if subprocess.run([engine, "build", *arguments], check=False).returncode:
+        raise LightloopError(f"`{engine} build` failed, as it says above: nothing was changed")
 
 
 def _quietly(engine: str, *arguments: str) -> int:

@@ -24,7 +24,6 @@ from lightloop.serving.ranges import sizes_of, warnings_of
 from lightloop.serving.records import Records, to_table
 from lightloop.serving.signature import check_signature
 
-ort.disable_telemetry_events()
 WARNINGS_OFF = 3
 
 __all__ = ["Novelty", "NumberPrediction", "Prediction", "Predictor", "Sample", "Scored"]
