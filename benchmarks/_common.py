@@ -5,7 +5,7 @@ Each seed draws a split of its own (where the data set does not come divided) an
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,11 @@ def read_words(words: Sequence[str], *own: str) -> Words:
 def find_project() -> Project:
     """The project that this folder is a part of."""
     return Project.find(Path(__file__).parent)
+
+
+def those_there(project: Project, names: Iterable[str]) -> list[str]:
+    """Of the template's experiments those that the project still has."""
+    return [name for name in names if (project.root / f"configs/experiment/{name}.yaml").exists()]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from run_times import ROOT, timed
 DATA = ROOT / "data"
 
 
+# of feature: tabular
 def table(folder: Path) -> tuple[Path, str | None]:
     path = folder / "applications.csv"
     pq.read_table(DATA / "loans/loans.parquet").to_pandas().to_csv(path, index=False)
@@ -33,6 +34,10 @@ def numbers(folder: Path) -> tuple[Path, str | None]:
     return path, "price"
 
 
+# end
+
+
+# of feature: image
 def pictures(folder: Path) -> tuple[Path, str | None]:
     rows = pq.read_table(DATA / "fashion/train.parquet").to_pylist()
     for place, row in enumerate(rows):
@@ -43,6 +48,10 @@ def pictures(folder: Path) -> tuple[Path, str | None]:
     return folder / "clothes", None
 
 
+# end
+
+
+# of feature: text
 def texts(folder: Path) -> tuple[Path, str | None]:
     for place, row in enumerate(pq.read_table(DATA / "spam/spam.parquet").to_pylist()):
         target = folder / "messages" / row["label"] / f"{place:05d}.txt"
@@ -51,18 +60,33 @@ def texts(folder: Path) -> tuple[Path, str | None]:
     return folder / "messages", None
 
 
+# end
+
+
+# of feature: series
 def series(folder: Path) -> tuple[Path, str | None]:
     path = folder / "carbon.csv"
     pq.read_table(DATA / "co2/co2.parquet").to_pandas().to_csv(path, index=False)
     return path, "co2"
 
 
+# end
+
+
 SOURCES: dict[str, Callable[[Path], tuple[Path, str | None]]] = {
+    # of feature: tabular
     "table": table,
     "numbers": numbers,
+    # end
+    # of feature: image
     "pictures": pictures,
+    # end
+    # of feature: text
     "texts": texts,
+    # end
+    # of feature: series
     "series": series,
+    # end
 }
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from _common import find_project
+from _common import find_project, those_there
 
 from lightloop.compression.speed import told
 from lightloop.config.compose import compose_config, validate_config
@@ -44,7 +44,7 @@ def main() -> None:
     words = sys.argv[1:]
     overrides = [word for word in words if "=" in word and not word.startswith("seeds=")]
     seeds = [int(seed) for word in words if word.startswith("seeds=") for seed in word[6:].split(",")] or [42]
-    names = [word for word in words if "=" not in word] or list(EXPERIMENTS)
+    names = [word for word in words if "=" not in word] or those_there(find_project(), EXPERIMENTS)
     for name in names:
         runs = [made(name, seed, overrides) for seed in (seeds if not Path(name).is_dir() else seeds[:1])]
         print_runs(runs)

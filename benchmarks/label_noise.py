@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
-from _common import find_project, interval, read_words
+from _common import find_project, interval, read_words, those_there
 from numpy.typing import NDArray
 
 from lightloop.audit.labels import find_issues, of_simpler
@@ -67,7 +67,7 @@ def scores(splits: Mapping[SplitName, pa.Table], ruler: Ruler, wrong_N: NDArray[
 def main() -> None:
     words = read_words(sys.argv[1:], "only", "records")
     project = find_project()
-    for name in (words.own["only"],) if "only" in words.own else EXPERIMENTS:
+    for name in (words.own["only"],) if "only" in words.own else those_there(project, EXPERIMENTS):
         config = compose_config(project, [f"experiment={name}", "tracking=none", *words.overrides])
         assert isinstance(config.audit, Audit)
         ruler = Ruler.of(config, config.audit.model_copy(update={"label_records": None}))

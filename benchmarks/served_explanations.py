@@ -16,7 +16,7 @@ from statistics import median
 
 import pyarrow as pa
 import torch
-from _common import find_project
+from _common import find_project, those_there
 
 from lightloop.config.compose import compose_config
 from lightloop.data.preprocessor import build_preprocessor
@@ -39,7 +39,7 @@ def main() -> None:
     requests = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     project = find_project()
     print("experiment  plain ms  occlusion ms (asked)  shapley ms (asked)  times plain  completeness  bytes more")
-    for name in EXPERIMENTS:
+    for name in those_there(project, EXPERIMENTS):
         report(project, name, requests)
 
 

@@ -13,7 +13,7 @@ import statistics
 import sys
 
 import torch
-from _common import find_project, read_words
+from _common import find_project, read_words, those_there
 from _speed import batches, ours, timed
 from _throughput_gan import raw_gan
 
@@ -79,10 +79,10 @@ def main() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     tune_allocator()
     print(f"records a second, median of {rounds} rounds, {torch.get_num_threads()} threads")
-    for name, count in EPOCHS.items():
+    for name in those_there(project, EPOCHS):
         if own.get("only", name) != name:
             continue
-        short = [f"trainer.max_epochs={count}", f"trainer.patience={count}", "tracking.mode=offline"]
+        short = [f"trainer.max_epochs={EPOCHS[name]}", f"trainer.patience={EPOCHS[name]}", "tracking.mode=offline"]
         config = compose_config(project, [f"experiment={name}", *short])
         data = build_data(config, project.root)
         data.setup()
