@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
+from tiny_bundles import PLAIN, tiny_bundle
 
 from lightloop.project import Project
 from lightloop.serving.manifest import GRAPH, HASHES, MANIFEST, WEIGHTS, hash_files, verify_bundle
@@ -58,6 +59,7 @@ def tags(root: Path) -> list[str]:
     return git(root, "tag", "--list").split()
 
 
+# of feature: image
 def write_linear_bundle(folder: Path, weight_DK: np.ndarray, bias_K: np.ndarray, classes: list[str]) -> None:
     """A real bundle of grey 28x28 images whose network is one linear layer on levels from 0 to 1."""
     shape = [1, 28, 28]
@@ -106,11 +108,10 @@ def write_linear_bundle(folder: Path, weight_DK: np.ndarray, bias_K: np.ndarray,
     (folder / HASHES).write_text(json.dumps(hash_files(folder)))
 
 
-def write_random_bundle(folder: Path, seed: int, classes: list[str] | None = None) -> None:
-    """A bundle that answers at random, another one for each seed."""
-    generator = np.random.default_rng(seed)
-    classes = classes or ["a", "b"]
-    write_linear_bundle(folder, generator.normal(size=(784, len(classes))), np.zeros(len(classes)), classes)
+# end
+def write_other_bundle(folder: Path, seed: int) -> None:
+    """A bundle that answers otherwise for each seed."""
+    tiny_bundle(PLAIN, folder, bias=seed, golden=False)
 
 
 def verdict(digest: str, *, champion: dict[str, Any] | None = None, accepted: bool = True) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def make_model(project: Project, seed: int, **judged: Any) -> None:
     """A new bundle and verdict, as `lightloop run` leaves them: made by DVC, not committed."""
     root = project.root
     shutil.rmtree(root / "source", ignore_errors=True)
-    write_random_bundle(root / "source", seed)
+    write_other_bundle(root / "source", seed)
     (root / "verdict.json").write_text(json.dumps(verdict(verify_bundle(root / "source"), **judged)))
     project.metrics.parent.mkdir(parents=True, exist_ok=True)
     estimate = {"value": 0.9 + seed / 1000, "low": 0.88, "high": 0.92}
@@ -149,7 +150,7 @@ def make_model(project: Project, seed: int, **judged: Any) -> None:
 def replace_bundle(project: Project) -> None:
     """Another judged bundle, by hand."""
     shutil.rmtree(project.bundle)
-    write_random_bundle(project.bundle, 7)
+    write_other_bundle(project.bundle, 7)
     project.gate.write_text(json.dumps(verdict(verify_bundle(project.bundle))))
 
 

@@ -1,7 +1,5 @@
 """Real services in processes of their own, on bundles that are made in a moment, and cleaned up whatever happens."""
 
-import base64
-import io
 import json
 import shutil
 import subprocess
@@ -16,10 +14,9 @@ import httpx
 import numpy as np
 import onnx
 import psutil
-import pyarrow as pa
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
-from registry_world import dvc, git, make_model, verdict, write_random_bundle
+from registry_world import dvc, git, make_model, verdict, write_other_bundle
+from tiny_bundles import PLAIN, asked, plain_record
 
 from lightloop.config.serve import ServeConfig
 from lightloop.deploy.process import Start, prepare, words
@@ -33,26 +30,20 @@ from lightloop.serving.golden import make_golden
 from lightloop.serving.manifest import GOLDEN, GRAPH, HASHES, hash_files, verify_bundle
 from lightloop.serving.predictor import Predictor
 
-
-def image_record(seed: int = 0) -> dict[str, str]:
-    """A grey 28x28 image in the form of a request."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (28, 28)).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return {"image": base64.b64encode(file.getvalue()).decode()}
+# The largest value that a release is warmed up with, where that is not nought: the lowest age.
+HARMLESS = {"tabular": 18}
 
 
 def make_served(folder: Path, seed: int, version: str | None = None) -> Served:
-    """A bundle of images that answers at random, another one for each seed."""
-    write_random_bundle(folder, seed)
+    """A bundle that answers otherwise for each seed."""
+    write_other_bundle(folder, seed)
     return served_from(folder, version, verify_bundle(folder))
 
 
 def add_golden(folder: Path, *, wrong: bool = False) -> None:
     """Put golden records into a bundle, with the answers that it gives, or with wrong ones."""
     predictor = Predictor.load(folder)
-    images = [base64.b64decode(image_record(seed)["image"]) for seed in range(4)]
-    golden = make_golden(predictor, pa.table({"image": pa.array(images, pa.large_binary())}))
+    golden = make_golden(predictor, asked())
     if wrong:
         golden = golden.model_copy(update={"answers": tuple(answer[::-1] for answer in golden.answers)})
     (folder / GOLDEN).write_text(golden.model_dump_json())
@@ -156,22 +147,24 @@ def memory(pids: list[int]) -> list[int]:
 
 
 def write_failing_bundle(folder: Path) -> None:
-    """A sound bundle whose graph fails on every image that is not black: such things show only when it is used."""
-    write_random_bundle(folder, 9)
+    """A sound bundle whose graph fails on real records: such things show only when it is used."""
+    write_other_bundle(folder, 9)
     model = onnx.load(folder / GRAPH)
-    nodes = [
-        helper.make_node("Cast", ["image"], ["whole"], to=TensorProto.INT64),
-        helper.make_node("ReduceMax", ["whole"], ["brightest"], keepdims=0),
-        # An index beyond the only element.
-        helper.make_node("Gather", ["one", "brightest"], ["factor"]),
-        helper.make_node("Mul", ["float", "factor"], ["checked"]),
-    ]
     graph = model.graph
-    graph.initializer.append(numpy_helper.from_array(np.ones(1, np.float32), "one"))
+    feed, answer = graph.input[0].name, graph.output[0].name
+    nodes = [
+        helper.make_node("Cast", [feed], ["whole"], to=TensorProto.INT64),
+        helper.make_node("ReduceMax", ["whole"], ["largest"], keepdims=0),
+        # An index beyond the last element.
+        helper.make_node("Gather", ["ones", "largest"], ["factor"]),
+        helper.make_node("Mul", ["unchecked", "factor"], [answer]),
+    ]
+    graph.initializer.append(numpy_helper.from_array(np.ones(HARMLESS.get(PLAIN, 0) + 1, np.float32), "ones"))
     kept = list(graph.node)
-    kept[1].input[0] = "checked"
+    place = next(place for place, node in enumerate(kept) if answer in node.output)
+    kept[place].output[0] = "unchecked"
     del graph.node[:]
-    graph.node.extend([kept[0], *nodes, *kept[1:]])
+    graph.node.extend([*kept[: place + 1], *nodes, *kept[place + 1 :]])
     onnx.checker.check_model(model)
     onnx.save(model, folder / GRAPH)
     (folder / HASHES).write_text(json.dumps(hash_files(folder)))
@@ -179,7 +172,7 @@ def write_failing_bundle(folder: Path) -> None:
 
 def version_at(address: str) -> str:
     """Which release answers."""
-    return str(httpx.post(f"{address}/v1/predict", json=image_record(), timeout=30).json()["model_version"])
+    return str(httpx.post(f"{address}/v1/predict", json=plain_record(), timeout=30).json()["model_version"])
 
 
 def later() -> None:

@@ -67,7 +67,7 @@ def tiny_bundle(kind: str, folder: Path, *, bias: float = 0.0, golden: bool = Tr
         golden: whether it holds golden records.
     """
     content, nodes, constants, questions = MAKERS[kind](bias)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     feeds, outputs = content.pop("feeds"), content.pop("outputs")
     files: dict[str, bytes] = content.pop("preprocessing", {})
     arrays = content.pop("arrays", None)
@@ -108,6 +108,11 @@ def tiny_bundle(kind: str, folder: Path, *, bias: float = 0.0, golden: bool = Tr
         (folder / GOLDEN).write_text(json.dumps(found.model_dump(mode="json")))
         seal(folder)
     return folder
+
+
+def asked(kind: str = PLAIN) -> pa.Table:
+    """The records that golden records of such bundles are made of."""
+    return MAKERS[kind](0.0)[3]
 
 
 def seal(folder: Path) -> None:

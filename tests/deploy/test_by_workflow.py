@@ -9,7 +9,8 @@ import httpx
 import pytest
 from hammer import Hammer
 from loop_world import meanwhile
-from services import image_record, later, release_failing_bundle, version_at
+from services import later, release_failing_bundle, version_at
+from tiny_bundles import plain_record
 
 from lightloop.ci.deploying import deploy
 from lightloop.deploy.local import health_of, stop
@@ -55,7 +56,7 @@ def asked(project: Project) -> Iterator[None]:
     """While somebody asks, whatever is answered."""
     with (
         httpx.Client(base_url=address_of(project), timeout=30) as client,
-        meanwhile(lambda: client.post("/v1/predict", json=image_record())),
+        meanwhile(lambda: client.post("/v1/predict", json=plain_record())),
     ):
         yield
 
@@ -65,7 +66,7 @@ def test_the_first_release_waits_for_nothing_and_the_next_is_tried_beside_it(
 ) -> None:
     assert "is tried" not in capsys.readouterr().out
     tag = bump(job)
-    with Hammer(address_of(job), image_record(), clients=2).running() as load:
+    with Hammer(address_of(job), plain_record(), clients=2).running() as load:
         deploy(tag=tag, canary=None)
     said = capsys.readouterr().out
     # It answers otherwise than v0.1.0, which by labels the gate found good.
@@ -130,5 +131,5 @@ def test_a_release_that_fails_for_all_gives_way_and_the_job_fails(job: Project) 
 
 
 def version_at_or_none(project: Project) -> str | None:
-    answer = httpx.post(f"{address_of(project)}/v1/predict", json=image_record(), timeout=30)
+    answer = httpx.post(f"{address_of(project)}/v1/predict", json=plain_record(), timeout=30)
     return str(answer.json()["model_version"]) if answer.is_success else None

@@ -14,7 +14,8 @@ import pytest
 from hammer import Hammer
 from loop_world import PROGRAMS, command, wait_until
 from registry_world import git
-from services import image_record, later, make_release, release_failing_bundle, version_at
+from services import later, make_release, release_failing_bundle, version_at
+from tiny_bundles import plain_record
 
 from lightloop.deploy import local
 from lightloop.deploy.local import deploy, health_of, last_path, running, service_path, stop
@@ -41,7 +42,7 @@ def test_a_new_release_takes_over_under_load_without_a_lost_request(world: Proje
     assert before is not None
     assert version_at(address) == "v0.1.0"
     bump(world)
-    hammer = Hammer(address, image_record(), clients=8)
+    hammer = Hammer(address, plain_record(), clients=8)
     with hammer.running() as load:
         time.sleep(0.5)
         assert deploy(world, [*QUICK, "serve.workers=2"]) == address
@@ -128,7 +129,7 @@ def test_a_release_that_fails_when_it_is_used_gives_way_to_the_one_before(
     release_failing_bundle(world)
     assert deploy(world, QUICK) == address
     for _ in range(5):
-        httpx.post(f"{address}/v1/predict", json=image_record(), timeout=30)
+        httpx.post(f"{address}/v1/predict", json=plain_record(), timeout=30)
 
     def returned() -> bool:
         found = health_of(world)
@@ -209,7 +210,7 @@ def test_killed_deployments_leave_the_old_service_and_no_second_one(world: Proje
     address = deploy(world, QUICK)
     bump(world)
     environment = os.environ | {"PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
-    hammer = Hammer(address, image_record(), clients=4)
+    hammer = Hammer(address, plain_record(), clients=4)
     kills = 0
     with hammer.running() as load:
         for moment in (1.0, 1.6, 2.2, 2.8, 3.4):
@@ -285,7 +286,7 @@ def test_a_canary_that_answers_as_the_old_one_is_taken(world: Project) -> None:
     quick = [*QUICK, "serve.canary.requests=50", "serve.canary.seconds=60", "serve.canary.max_slowdown=50"]
     address = deploy(world, [*quick, "serve.canary.max_disagreement=1"])
     bump(world)
-    hammer = Hammer(address, image_record(), clients=4)
+    hammer = Hammer(address, plain_record(), clients=4)
     with hammer.running() as load:
         deploy(world, [*quick, "serve.canary.max_disagreement=1"], canary=0.3)
     assert load.failed == 0, load.lost
@@ -304,7 +305,7 @@ def test_a_release_that_did_well_beside_the_old_one_but_does_not_begin_gives_way
     monkeypatch.setattr(local, "words", lambda _: [sys.executable, "-c", "raise SystemExit(1)"])
     said: list[str] = []
     with (
-        Hammer(address, image_record(), clients=4).running() as load,
+        Hammer(address, plain_record(), clients=4).running() as load,
         pytest.raises(LightloopError, match="the new service ended at once"),
     ):
         deploy(world, quick, canary=0.3, say=said.append)
@@ -320,8 +321,8 @@ def test_a_release_that_did_well_beside_the_old_one_but_does_not_begin_gives_way
 def test_a_shadow_that_disagrees_is_refused_and_nobody_noticed(world: Project) -> None:
     quick = [*QUICK, "serve.canary.requests=50", "serve.canary.seconds=60", "serve.canary.max_disagreement=0.05"]
     address = deploy(world, quick)
-    # Another seed decides otherwise for some image.
-    record = next(image_record(seed) for seed in range(50) if _differs(world, image_record(seed)))
+    # Another seed decides otherwise for some record.
+    record = next(plain_record(seed) for seed in range(50) if _differs(world, plain_record(seed)))
     bump(world)
     hammer = Hammer(address, record, clients=4)
     with hammer.running() as load, pytest.raises(RefusedError, match=r"v0\.2\.0 is not deployed: .* differ"):

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from loop_world import PROGRAMS, wait_until
 from registry_world import dvc, git, make_world, run
-from services import image_record, make_release
+from services import make_release
+from tiny_bundles import plain_record
 
 from lightloop.release.registry import promote, register
 from lightloop.serving.manifest import verify_bundle
@@ -59,7 +60,7 @@ def test_two_commands_on_a_fresh_machine(tmp_path: Path) -> None:
         assert found is not None, line + process.stdout.read()
         address = found.group(1)
         wait_until(lambda: _ready(address), 30)
-        answer = httpx.post(f"{address}/v1/predict", json=image_record(3), timeout=10).json()
+        answer = httpx.post(f"{address}/v1/predict", json=plain_record(3), timeout=10).json()
         assert answer["model_version"] == "v0.1.0"
         about = httpx.get(f"{address}/v1/metadata", timeout=10).json()
         assert about["digest"] == digest

@@ -14,7 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 from loop_world import PROGRAMS, command, wait_until
-from services import add_golden, image_record, make_served, stop_all
+from services import add_golden, make_served, stop_all
+from tiny_bundles import plain_record
 
 from lightloop.project import Project
 from lightloop.release.registry import promote
@@ -49,7 +50,7 @@ def served(root: Path, *words: str, **environment: str) -> Iterator[tuple["subpr
 def version_at(address: str, process: "subprocess.Popen[str] | None" = None) -> str | None:
     assert process is None or process.poll() is None, process
     try:
-        return str(httpx.post(f"{address}/v1/predict", json=image_record(), timeout=5).json()["model_version"])
+        return str(httpx.post(f"{address}/v1/predict", json=plain_record(), timeout=5).json()["model_version"])
     except httpx.HTTPError:
         return None
 

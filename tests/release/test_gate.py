@@ -35,7 +35,7 @@ def evidence(right: float = 0.9, **changes: Any) -> Evidence:
     """What an acceptable challenger leaves, with some of it changed."""
     labels_N = np.arange(N) % 3
     accepted = Evidence(
-        validation={"success": True, "suite": "fashion", "checks": [{"name": "x", "success": True}] * 2},
+        validation={"success": True, "suite": "records", "checks": [{"name": "x", "success": True}] * 2},
         parity={"n": N, "max_difference": 1e-6, "different_predictions": 0},
         metrics={"metrics": {"accuracy": estimate(right), "log_loss": estimate(0.3)}},
         explanation={"methods": {"grad_cam": {"trusted": True}, "gradient_shap": {"trusted": False}}},

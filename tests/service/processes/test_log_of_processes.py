@@ -14,7 +14,8 @@ from urllib.request import urlopen
 
 import pytest
 from hammer import Hammer
-from services import image_record, make_served, serving
+from services import make_served, serving
+from tiny_bundles import plain_record
 
 from lightloop.monitoring.window import Window, read_window
 
@@ -64,7 +65,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_of_two_workers_every_answer_is_in_the_log_once(tmp_path: Path) -> None:
     served = make_served(tmp_path / "bundle", 1)
     with serving(tmp_path, served, workers=2, log={"seconds": 0.3}) as service:
-        with Hammer(service.address, image_record(), clients=6).running() as told:
+        with Hammer(service.address, plain_record(), clients=6).running() as told:
             time.sleep(4)
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(30) == 0
@@ -82,7 +83,7 @@ def test_of_a_killed_worker_only_what_was_not_written_is_lost_and_no_file_is_dam
     served = make_served(tmp_path / "bundle", 1)
     folder = str(tmp_path / ".lightloop/log")
     with serving(tmp_path, served, workers=2, log={"seconds": 0.2}) as service:
-        with Hammer(service.address, image_record(), clients=4).running() as told:
+        with Hammer(service.address, plain_record(), clients=4).running() as told:
             for _ in range(4):
                 time.sleep(1)
                 os.kill(service.workers()[0], signal.SIGKILL)
@@ -101,7 +102,7 @@ def test_a_folder_that_takes_nothing_costs_no_answer(tmp_path: Path) -> None:
     served = make_served(tmp_path / "bundle", 1)
     (tmp_path / "full").write_text("no folder")
     with serving(tmp_path, served, workers=1, logs="json", log={"folder": "full", "seconds": 0.1}) as service:
-        with Hammer(service.address, image_record(), clients=4).running() as told:
+        with Hammer(service.address, plain_record(), clients=4).running() as told:
             time.sleep(3)
         assert metric(service.address, "lightloop_log_failures_total") >= 2
         assert told.failed == 0
@@ -115,7 +116,7 @@ def test_the_log_may_lie_in_the_cloud(tmp_path: Path, monkeypatch: pytest.Monkey
     with s3(monkeypatch) as folder:
         settings: dict[str, Any] = {"workers": 1, "log": {"folder": folder, "seconds": 0.3}}
         with serving(tmp_path, served, **settings) as service:
-            with Hammer(service.address, image_record(), clients=2).running() as told:
+            with Hammer(service.address, plain_record(), clients=2).running() as told:
                 time.sleep(3)
             service.process.send_signal(signal.SIGTERM)
             assert service.process.wait(30) == 0
@@ -135,7 +136,7 @@ def test_a_dead_cloud_costs_no_answer_and_does_not_hold_up_the_end(
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         settings: dict[str, Any] = {"workers": 1, "log": {"folder": "s3://logs/x", "seconds": 0.1, "queue": 100}}
         with serving(tmp_path, served, **settings) as service:
-            with Hammer(service.address, image_record(), clients=4).running() as told:
+            with Hammer(service.address, plain_record(), clients=4).running() as told:
                 time.sleep(4)
             assert told.failed == 0
             assert told.statuses[200] > 100

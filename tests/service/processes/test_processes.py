@@ -12,7 +12,8 @@ import psutil
 import pytest
 from hammer import Hammer
 from loop_world import wait_until
-from services import Service, image_record, make_served, memory, serving, write_failing_bundle
+from services import Service, make_served, memory, serving, write_failing_bundle
+from tiny_bundles import plain_record
 
 from lightloop.errors import LightloopError, UsageError
 from lightloop.service.processes.state import Served, Tried
@@ -42,7 +43,7 @@ def test_a_hundred_releases_under_load_lose_no_request_and_no_memory(
     bundles: tuple[Served, Served], tmp_path: Path
 ) -> None:
     with serving(tmp_path, bundles[0], log={"seconds": 1.0}) as service:
-        hammer = Hammer(service.address, image_record(), clients=4)
+        hammer = Hammer(service.address, plain_record(), clients=4)
         with hammer.running() as load:
             held = []
             for number in range(100):
@@ -63,7 +64,7 @@ def test_sigterm_under_load_loses_no_request(bundles: tuple[Served, Served], tmp
     for number in range(3):
         (tmp_path / str(number)).mkdir()
         with serving(tmp_path / str(number), bundles[0]) as service:
-            hammer = Hammer(service.address, image_record(), clients=16)
+            hammer = Hammer(service.address, plain_record(), clients=16)
             with hammer.running() as load:
                 time.sleep(0.5)
                 workers = service.workers()
@@ -81,7 +82,7 @@ def test_a_request_that_is_under_way_is_answered_after_sigterm(bundles: tuple[Se
         host, port = service.address.removeprefix("http://").split(":")
         idle = socket.create_connection((host, int(port)))
         half = socket.create_connection((host, int(port)))
-        body = httpx.Request("POST", service.address, json=image_record()).content
+        body = httpx.Request("POST", service.address, json=plain_record()).content
         lines = (
             "POST /v1/predict HTTP/1.1",
             "Host: x",
@@ -115,7 +116,7 @@ def _all(connection: socket.socket) -> bytes:
 
 def test_a_killed_worker_costs_its_own_requests_and_is_replaced(bundles: tuple[Served, Served], tmp_path: Path) -> None:
     with serving(tmp_path, bundles[0]) as service:
-        hammer = Hammer(service.address, image_record(), clients=8)
+        hammer = Hammer(service.address, plain_record(), clients=8)
         with hammer.running() as load:
             time.sleep(0.5)
             victim = service.workers()[0]
@@ -159,7 +160,7 @@ def test_overload_is_told_and_does_not_make_accepted_requests_slow(
     bundles: tuple[Served, Served], tmp_path: Path
 ) -> None:
     with serving(tmp_path, bundles[0], queue=4, workers=1) as service:
-        hammer = Hammer(service.address, image_record(), clients=40)
+        hammer = Hammer(service.address, plain_record(), clients=40)
         with hammer.running() as load:
             time.sleep(4)
         assert service.health().workers[0].restarts == 0
@@ -211,7 +212,7 @@ def test_a_canary_answers_its_share_and_who_asks_for_it(bundles: tuple[Served, S
         service.wait(lambda health: health.change is not None and health.change.figures != {})
         for wanted, expected in (("canary", "v2"), ("current", "v1")):
             assert {_version(service, {"X-Lightloop-Release": wanted}) for _ in range(20)} == {expected}
-        hammer = Hammer(service.address, image_record(), clients=4)
+        hammer = Hammer(service.address, plain_record(), clients=4)
         with hammer.running() as load:
             wait_until(lambda: sum(load.versions.values()) > 800, 60)
         share = load.versions["v2"] / sum(load.versions.values())
@@ -231,7 +232,7 @@ def _usage(service: Service, **command: object) -> None:
 
 
 def _version(service: Service, headers: dict[str, str] | None = None) -> str:
-    answer = httpx.post(f"{service.address}/v1/predict", json=image_record(), headers=headers, timeout=10)
+    answer = httpx.post(f"{service.address}/v1/predict", json=plain_record(), headers=headers, timeout=10)
     return str(answer.json()["model_version"])
 
 
@@ -239,7 +240,7 @@ def test_a_canary_that_fails_is_taken_back_by_itself(bundles: tuple[Served, Serv
     write_failing_bundle(tmp_path / "failing")
     failing = served_from(tmp_path / "failing", "v9", verify_bundle(tmp_path / "failing"))
     with serving(tmp_path, bundles[0]) as service:
-        hammer = Hammer(service.address, image_record(), clients=4)
+        hammer = Hammer(service.address, plain_record(), clients=4)
         with hammer.running() as load:
             service.ask(do="try", tried=tried(failing, share=0.2).model_dump())
             health = service.decided()
@@ -259,7 +260,7 @@ def test_a_release_that_fails_after_it_took_over_gives_way_to_the_one_before(
     write_failing_bundle(tmp_path / "failing")
     failing = served_from(tmp_path / "failing", "v9", verify_bundle(tmp_path / "failing"))
     with serving(tmp_path, bundles[0]) as service:
-        hammer = Hammer(service.address, image_record(), clients=4)
+        hammer = Hammer(service.address, plain_record(), clients=4)
         with hammer.running() as load:
             wait_until(lambda: load.versions["v1"] > 50, 20)
             service.ask(do="reload", served=failing.model_dump())
@@ -290,7 +291,7 @@ def _stands_still(statuses: Counter[int]) -> bool:
 def test_a_shadow_answers_nobody_and_is_taken_when_it_agrees(bundles: tuple[Served, Served], tmp_path: Path) -> None:
     bounds = {"requests": 200, "seconds": 60, "max_disagreement": 1}
     with serving(tmp_path, bundles[0], canary=bounds) as service:
-        hammer = Hammer(service.address, image_record(), clients=4)
+        hammer = Hammer(service.address, plain_record(), clients=4)
         with hammer.running() as load:
             service.ask(do="try", tried=tried(bundles[1], "shadow", 1.0).model_dump())
             health = service.decided()
