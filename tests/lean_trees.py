@@ -24,7 +24,7 @@ def copied(target: Path) -> Path:
         path = REPOSITORY / name
         if name and path.is_file() and not name.startswith(("storage/", "artifacts/")):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target / name)
+            shutil.copy(path, target / name)
     return target
 
 

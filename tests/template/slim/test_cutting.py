@@ -72,6 +72,8 @@ def test_the_smallest_thing_that_can_do_without_it_stays(before: str, after: str
         ('if y.modality == "series":\n    a()\nelif b:\n    c()\nelse:\n    d()\n', "if b:\n    c()\nelse:\n    d()\n"),
         ('match y.modality:\n    case "series":\n        a()\n    case _:\n        b()\n', "b()\n"),
         ('match y:\n    case "series":\n        a()\n', 'match y:\n    case "series":\n        a()\n'),
+        # What yields nothing any more is no generator: it would answer None.
+        ('def f(y):\n    if y.modality != "series":\n        return\n    yield y\n', "\n"),
     ],
 )
 def test_what_an_attribute_is_no_longer(before: str, after: str) -> None:

@@ -47,6 +47,8 @@ class Functions(Cases):
         returned = updated_node.returns is not None and is_gone(updated_node.returns.annotation)
         hollow = emptied(original_node.body, updated_node.body)
         no_answer = inner.returns and not _answers(updated_node.body)
+        # Without its last yield it would be no generator any more, and answer None.
+        no_answer |= _yields(original_node.body) and not _yields(updated_node.body)
         if (
             self.said_gone(name)
             or decorated
@@ -154,18 +156,25 @@ class _Answers(cst.CSTVisitor):
 
     def __init__(self) -> None:
         self.found = False
+        self.yields = False
 
     def visit_Return(self, node: cst.Return) -> None:  # noqa: N802
         self.found = self.found or node.value is not None
 
     def visit_Yield(self, node: cst.Yield) -> None:  # noqa: N802
-        self.found = True
+        self.found = self.yields = True
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:  # noqa: N802
         return False
 
     def visit_Lambda(self, node: cst.Lambda) -> bool:  # noqa: N802
         return False
+
+
+def _yields(body: cst.BaseSuite) -> bool:
+    found = _Answers()
+    body.visit(found)
+    return found.yields
 
 
 def _answers(body: cst.BaseSuite) -> bool:

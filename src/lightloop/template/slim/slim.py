@@ -13,7 +13,7 @@ from lightloop.template.slim.anew import write_anew
 from lightloop.template.slim.cutting import cut
 from lightloop.template.slim.features import Features, read_features
 from lightloop.template.slim.gone import Gone
-from lightloop.template.slim.markers import MARKED, cut_marked
+from lightloop.template.slim.markers import MARKED, cut_marked, without_marks
 from lightloop.template.slim.texts import cut_texts
 from lightloop.template.slim.tree import Source, source, walk, words_of
 from lightloop.template.slim.uses import Facts, Uses, facts_of, uses_of
@@ -85,7 +85,8 @@ class _Slimming:
                 self._remove(path)
         for path, text in self.now.items():
             if path.endswith(MARKED):
-                self.now[path] = cut_marked(text, self.left_out)
+                # The marks of what stays go, too: a definition that is cut would take one of a pair along.
+                self.now[path] = without_marks(cut_marked(text, self.left_out))
         for name in self.left_out:
             for said, other in self.features.features[name].instead.items():
                 self.now = {path: text.replace(said, other) for path, text in self.now.items()}
@@ -233,7 +234,8 @@ class _Slimming:
         tests = {sources[path].module: found for path, found in others.items() if sources[path].test}
         words: dict[str, int] = {}
         for path, text in self.now.items():
-            if path.startswith("src/") and path.endswith((".j2", ".html", ".js")):
+            # What others wrote and made small has every short word.
+            if path.startswith("src/") and path.endswith((".j2", ".html", ".js")) and ".min." not in path:
                 for word, count in words_of(text).items():
                     words[word] = words.get(word, 0) + count
         return uses_of(package, users, words), uses_of(tests, {}, {}), words
