@@ -10,7 +10,15 @@ from adoption_cases import guessed, messages, save
 from lightloop.adoption.packing import TIMES
 
 
-@pytest.mark.parametrize(("stem", "modality"), [*((f"{one}_", "series") for one in sorted(TIMES)), ("v", "tabular")])
+@pytest.mark.parametrize(
+    ("stem", "modality"),
+    [
+        # of feature: series
+        *((f"{one}_", "series") for one in sorted(TIMES)),
+        # end
+        ("v", "tabular"),
+    ],
+)
 def test_rough_series_are_told_by_what_their_columns_are_called(stem: str, modality: str, tmp_path: Path) -> None:
     rough = np.random.default_rng(0).normal(size=(60, 24))
     frame = pd.DataFrame(rough, columns=[f"{stem}{step}" for step in range(24)])

@@ -137,9 +137,15 @@ def test_wrong_use_is_one_sentence(bare: Project, words: list[str], sentence: st
 
 PIECES = (
     ("network", "own_image", "--modality", "image"),
+    # of feature: tabular
     ("network", "own_table", "--modality", "tabular"),
+    # end
+    # of feature: text
     ("network", "own_text", "--modality", "text"),
+    # end
+    # of feature: series
     ("network", "own_series", "--modality", "series"),
+    # end
     ("task", "own_task", "--problem", "classification"),
     ("task", "own_numbers", "--problem", "forecasting"),
     ("metric", "own_share", "--problem", "classification"),

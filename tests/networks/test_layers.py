@@ -66,12 +66,18 @@ def test_a_network_learns_from_each_initialisation(initialisation: str):
 @pytest.mark.parametrize(
     ("name", "modality", "normalisation"),
     [
+        # of feature: image
         *(("cnn", "image", norm) for norm in MAP_NORMS),
         *(("resnet", "image", norm) for norm in MAP_NORMS),
+        # end
         *(("mlp", "tabular", norm) for norm in VECTOR_NORMS),
+        # of feature: tabular
         *(("tabular", "tabular", norm) for norm in VECTOR_NORMS),
+        # end
+        # of feature: series
         *(("tcn", "series", norm) for norm in STEP_NORMS),
         *(("inception_time", "series", norm) for norm in STEP_NORMS),
+        # end
     ],
 )
 def test_a_network_learns_with_each_normalisation(name: str, modality: str, normalisation: str):

@@ -9,7 +9,6 @@ import torch
 from scipy.special import huber, log_softmax, softmax
 from sklearn.metrics import mean_pinball_loss
 from small_training import changed
-from torchvision.ops import sigmoid_focal_loss
 
 from lightloop.config.compose import validate_config
 from lightloop.config.losses import (
@@ -79,10 +78,16 @@ def test_focal(gamma: float):
     assert value(Focal(name="focal", gamma=gamma), LOGITS, LABELS, WEIGHTS) == pytest.approx(expected, rel=1e-4)
 
 
+# of feature: image
 def test_focal_of_two_classes_is_torchvision_s():
+    from torchvision.ops import sigmoid_focal_loss
+
     logits, labels = torch.from_numpy(LOGITS[:, :2]), torch.from_numpy(LABELS % 2)
     expected = sigmoid_focal_loss(logits[:, 1] - logits[:, 0], labels.float(), alpha=-1, gamma=2, reduction="mean")
     assert build_loss(Focal(name="focal", gamma=2.0))(logits, labels).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+# end
 
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0])

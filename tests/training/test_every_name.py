@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import timm
 import torch
 import yaml
 from gan_world import tiny_config
@@ -66,11 +65,15 @@ def chosen_config(world: str, groups: Groups, root: Path) -> Config:
         torch.manual_seed(9)
         torch.save(build_network(config, data.preprocessor.inputs).state_dict(), path)
         network["weights"] = str(path)
+    # of feature: image
     if network.get("pretrained") == BACKBONE:
+        import timm
+
         path = root / "backbone.safetensors"
         torch.manual_seed(9)
         save_file(timm.create_model(network["backbone"]).state_dict(), path)
         network["pretrained"] = str(path)
+    # end
     return changed(config, network=network)
 
 

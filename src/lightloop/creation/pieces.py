@@ -18,8 +18,12 @@ Kind = Literal["network", "task", "metric", "stage"]
 ROOMS: dict[Kind, str] = {"network": "networks", "task": "tasks", "metric": "evaluation/own", "stage": "stages"}
 # The small data set of the tests on which a network of a modality, or a task of a problem, is trained.
 WORLDS = {
+    # of feature: image
     "image": "images",
+    # end
+    # of feature: tabular
     "tabular": "table",
+    # end
     # of feature: text
     "text": "texts",
     # end

@@ -9,8 +9,10 @@ from lightloop.creation.pieces import ROOMS, Kind, variants
 from lightloop.errors import UsageError
 from lightloop.project import Project
 
+# of feature: series
 # Forecasts are numbers, too.
 ALIKE = {"forecasting": "regression"}
+# end
 
 
 def variant_of(project: Project, kind: Kind, said: str | None) -> str | None:
@@ -24,11 +26,16 @@ def variant_of(project: Project, kind: Kind, said: str | None) -> str | None:
     """
     if kind == "stage":
         return None
+    # of feature: series
+    said = ALIKE.get(said, said) if said else said
+    # end
     if said:
-        return ALIKE.get(said, said)
+        return said
     spec = compose_config(project).data
     found: str = spec.modality if kind == "network" else spec.problem
+    # of feature: series
     found = ALIKE.get(found, found)
+    # end
     if found not in variants(kind):
         raise UsageError(
             f"data={spec.name} is {found}, for which there is no start of a {kind}: "

@@ -62,10 +62,12 @@ def _json(client: httpx.Client, method: str, path: str, content: Any = None) -> 
 
 def _numbers(answer: dict[str, Any], classes: list[str]) -> list[float]:
     """An answer in the form of golden ones."""
+    # of feature: generation
+    if "image" in answer:
+        with Image.open(io.BytesIO(base64.b64decode(answer["image"]))) as image:
+            levels = np.asarray(image, dtype=np.float64)
+        return [float(level) for level in levels.reshape(levels.shape[0] * levels.shape[1], -1).mean(0)]
+    # end
     if "probabilities" in answer:
         return [float(answer["probabilities"][name]) for name in classes]
-    if "values" in answer:
-        return [float(value) for value in answer["values"]]
-    with Image.open(io.BytesIO(base64.b64decode(answer["image"]))) as image:
-        levels = np.asarray(image, dtype=np.float64)
-    return [float(level) for level in levels.reshape(levels.shape[0] * levels.shape[1], -1).mean(0)]
+    return [float(value) for value in answer["values"]]

@@ -33,7 +33,9 @@ CARRIED: tuple[Role, ...] = ("sensitive", "slice", "group", "time")
 NAIVE_ERROR = "naive_error"
 # Answers that differ by less than this share of their own spread are the same for who reads them.
 NOTICED = 1e-3
+# of feature: series
 HORIZON_METRICS = ("rmse", "mae", "mape", "smape", "mase", "coverage", "width")
+# end
 
 
 class Numbers(Problem):
@@ -176,7 +178,8 @@ class Numbers(Problem):
                 chosen.append(row)
             if len(chosen) == MISTAKES:
                 break
-        ids, single = table.column("id").to_pylist(), self.spec.problem != "forecasting"
+        ids = table.column("id").to_pylist()
+        single = self.spec.problem != "forecasting"
         return [
             {
                 "id": ids[row],

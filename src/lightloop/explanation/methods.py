@@ -77,7 +77,9 @@ METHODS: dict[str, Method] = {
     "attention": Method(attention, sums_to=None),
 }
 CONTROLS: dict[str, Method] = {
+    # of feature: image
     "guided_backpropagation": Method(guided_backpropagation, sums_to=None),
+    # end
     "blind": Method(blind, sums_to=None),
 }
 
@@ -88,10 +90,12 @@ def unfit(name: str, network: nn.Module) -> str | None:
     What the config can tell was refused before (`config.explain.check_explain`).
     """
     whole = any(isinstance(module, Ensemble) for module in network.modules())
+    # of feature: image
     if traits.METHODS[name].needs == "feature_maps" and whole:
         return "An ensemble has no feature maps: those of its members differ."
     if name == "guided_grad_cam" and not has_relu(network):
         return "The network has no ReLUs, without which guided backpropagation is the gradient."
+    # end
     if name == "attention":
         if whole:
             return "An ensemble attends in each member apart."
@@ -101,7 +105,11 @@ def unfit(name: str, network: nn.Module) -> str | None:
 
 def controls_of(network: nn.Module, *, images: bool) -> dict[str, Method]:
     """The methods that must fail on a network: guided backpropagation is for images and networks with ReLUs."""
-    name = "guided_backpropagation" if images and has_relu(network) else "blind"
+    name = "blind"
+    # of feature: image
+    if images and has_relu(network):
+        name = "guided_backpropagation"
+    # end
     return {name: CONTROLS[name]}
 
 

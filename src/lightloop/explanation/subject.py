@@ -224,10 +224,12 @@ def build_subject(config: Config, model: Model, test: pa.Table, predictions: pa.
         noun=NOUNS[spec.modality],
         probability=classes,
     )
+    # of feature: image
     wanted = "grad_cam_plus_plus"
-    if wanted not in config.explain.methods or unfit(wanted, subject.network):
-        return subject
-    return _with_layer(subject, training)
+    if wanted in config.explain.methods and not unfit(wanted, subject.network):
+        return _with_layer(subject, training)
+    # end
+    return subject
 
 
 def _reference(

@@ -9,9 +9,11 @@ from lightloop.report.figures import plain, words
 from lightloop.report.sketches import stretch
 
 METHODS = {
+    # of feature: image
     "grad_cam": "Grad-CAM",
     "grad_cam_plus_plus": "Grad-CAM++",
     "guided_grad_cam": "Guided Grad-CAM",
+    # end
     "input_x_gradient": "Gradient times input",
     "deep_lift_shap": "DeepLiftSHAP",
     "shapley_sampling": "Shapley sampling",
@@ -25,7 +27,9 @@ METHODS = {
     "integrated_gradients": "Integrated gradients",
     "feature_ablation": "Ablation",
     "kernel_shap": "KernelSHAP",
+    # of feature: image
     "guided_backpropagation": "Guided backpropagation",
+    # end
     "random": "Random order",
     "random_blocks": "Random blocks",
     "random_blocks_2": "Random coarser blocks",

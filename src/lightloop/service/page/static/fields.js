@@ -7,10 +7,12 @@ import { course } from "./chart.js";
 import { readNumbers, readSeriesFile } from "./series.js";
 // end
 
+// feature: image
 // Larger pictures are made smaller for sending; a phone's camera gives more than any model looks at.
 const LARGE_FILE = 4_000_000;
 const LARGE_SIDE = 2048;
 
+// end
 // A number without the digits that single precision leaves behind: the same one to the model.
 export function short(value) {
   if (typeof value !== "number") return value ?? "";

@@ -13,8 +13,12 @@ const part = (id) => document.getElementById(id);
 // A table's row is long: no more examples than fit.
 const EXAMPLES = 8;
 const KINDS = {
+  // feature: image
   image: "images",
+  // end
+  // feature: tabular
   tabular: "tables",
+  // end
   // feature: text
   text: "texts",
   // end
