@@ -37,7 +37,7 @@ test-all: test test-slow test-long ## every test
 rehearse: $(READY) data/fashion ## the loop on GitHub, here: the workflow files run against a forge on this machine
 	@PYTHONPATH=tests python -m rehearsal short
 
-rehearse-long: $(READY) data/fashion ## the same with a refused model, drift, and a deployment that fails, in S3
+rehearse-long: $(READY) data/fashion ## what may go wrong, and beside it a project in S3 that drifts and recovers
 	@PYTHONPATH=tests python -m rehearsal long
 
 # end

@@ -2,7 +2,7 @@
 
 Importing DVC takes longer than most of what it is asked, and a promotion asks it four times. The server starts with the
 first command; it and what it forks end with this process, whatever ends it. Elsewhere than on Linux each command is a
-process of its own.
+process of its own. `lightloop.warm` does the like for the stages of a run, which are processes already.
 """
 
 import importlib

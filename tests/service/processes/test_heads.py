@@ -2,21 +2,18 @@
 
 import asyncio
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from http_world import example
+from listened import listening
 from tiny_bundles import PLAIN
-from uvicorn.server import ServerState
 
 from lightloop.config.serve import ServeConfig
 from lightloop.service.app import build_app
 from lightloop.service.loaded import Loaded
 from lightloop.service.processes import heads
-from lightloop.service.processes.heads import Heads
 from lightloop.service.slots import Slots
 
 
@@ -26,15 +23,8 @@ def ask(releases: dict[str, Loaded], tmp_path: Path) -> Any:
     app = build_app(Slots(releases[PLAIN]), ServeConfig(logs="none"), tmp_path)
 
     async def exchange(pieces: list[bytes]) -> bytes:
-        config = uvicorn.Config(app, lifespan="off", log_config=None)
-        config.load()
-        state = ServerState()
-        listening = socket.create_server(("127.0.0.1", 0))
-        server = await asyncio.get_running_loop().create_server(
-            lambda: Heads(config=config, server_state=state, app_state={}), sock=listening
-        )
-        try:
-            reader, writer = await asyncio.open_connection(*listening.getsockname())
+        async with listening(app) as address:
+            reader, writer = await asyncio.open_connection(*address)
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
@@ -42,10 +32,6 @@ def ask(releases: dict[str, Loaded], tmp_path: Path) -> Any:
             got = await asyncio.wait_for(reader.read(), 10)
             writer.close()
             return got
-        finally:
-            server.close()
-            for connection in list(state.connections):
-                connection.transport.abort()
 
     return lambda *pieces: asyncio.run(exchange(list(pieces)))
 

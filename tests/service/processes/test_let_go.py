@@ -3,23 +3,20 @@
 import asyncio
 import gc
 import json
-import socket
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
 from http_world import example
+from listened import listening
 from tiny_bundles import PLAIN, tiny_bundle
-from uvicorn.server import ServerState
 
 from lightloop.config.serve import ServeConfig
 from lightloop.service import recording
 from lightloop.service.app import build_app
 from lightloop.service.loaded import Loaded
-from lightloop.service.processes.heads import Heads
 from lightloop.service.slots import Slots
 
 PREDICT = "/v1/predict"
@@ -49,21 +46,13 @@ async def clients_of(slots: Slots, root: Path, count: int) -> AsyncIterator[list
     """Real connections to a service that keeps its log."""
     settings = ServeConfig.model_validate({"logs": "json", "log": {"seconds": 600.0}})
     app = build_app(slots, settings, root)
-    config = uvicorn.Config(app, lifespan="off", log_config=None)
-    config.load()
-    state = ServerState()
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Heads(config=config, server_state=state, app_state={}), sock=listening
-    )
-    async with app.router.lifespan_context(app):
-        clients = [Client(*await asyncio.open_connection(*listening.getsockname())) for _ in range(count)]
+    async with listening(app) as address, app.router.lifespan_context(app):
+        clients = [Client(*await asyncio.open_connection(*address)) for _ in range(count)]
         try:
             yield clients
         finally:
             for client in clients:
                 client.writer.close()
-            server.close()
 
 
 def test_a_release_that_went_is_let_go_of_while_its_rows_wait_and_its_connections_stay(
