@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rehearsal import scenarios
 from rehearsal.mutations import MUTATIONS, Mutation, Story, check_all, lint, lintable
-from rehearsal.world import TEMPLATE, World, template_files, world
+from rehearsal.world import TEMPLATE, World, begin, template_files, world
 
 
 @pytest.fixture
@@ -20,6 +20,20 @@ def fresh(tmp_path: Path) -> Iterator[World]:
 def test_from_the_first_push_to_a_service(fresh: World) -> None:
     scenarios.short(fresh)
     assert fresh.checked > 20
+
+
+@pytest.mark.slow
+def test_nothing_goes_to_the_remote_of_the_project(fresh: World, tmp_path: Path) -> None:
+    def put_elsewhere(_: Path) -> None:
+        (tmp_path / "remote").mkdir()
+        fresh.do("git", "init", "-q", "-b", "main")
+        fresh.do("dvc", "remote", "add", "-q", "--force", "--default", "shared", str(tmp_path / "remote"))
+
+    fresh.mutate = put_elsewhere
+    begin(fresh)
+    assert "shared" in (fresh.alice / ".dvc" / "config").read_text()
+    assert list((tmp_path / "remote").iterdir()) == []
+    assert list((fresh.alice / "storage").rglob("*.dir")) != []
 
 
 @pytest.mark.long

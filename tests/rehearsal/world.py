@@ -283,6 +283,8 @@ def begin(world: World) -> None:
         world.mutate(root)
     world.do("git", "init", "-q", "-b", "main")
     (root / "data.dvc").unlink(missing_ok=True)
+    if "remote = embedded" not in (root / ".dvc" / "config").read_text():
+        world.do("dvc", "remote", "default", "embedded")  # what is rehearsed stays out of the project's own remote
     world.do("dvc", "add", "-q", "data")
     world.do("dvc", "push", "-q", "data.dvc")
     world.do("python", "-c", COMPOSE)
