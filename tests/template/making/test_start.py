@@ -7,11 +7,13 @@ import pytest
 from small_project import REPOSITORY
 from template_world import commit, git, make_template, write
 
+from lightloop.config.compose import HEADER, compose_config, to_yaml
 from lightloop.errors import UsageError
+from lightloop.project import Project
 from lightloop.template.making.answers import make_answers
 from lightloop.template.making.beginning import begin
 from lightloop.template.making.into import place_into
-from lightloop.template.making.render import render
+from lightloop.template.making.render import AUTHORS, render
 from lightloop.template.making.start import SCRATCH, start
 from lightloop.template.record import RECORD
 
@@ -68,6 +70,19 @@ def test_a_clone_becomes_a_project(clone: Path, template: Path):
     assert "made from the template Lightloop 0.2.0" in readme.lower().replace("lightloop", "Lightloop")
     with pytest.raises(UsageError, match=r"is a project already \(\.template\.json says so\)"):
         start(clone, make_answers(ANSWERS))
+
+
+@pytest.mark.parametrize(
+    ("answered", "override"),
+    [({}, ""), ({"tracking": "none"}, "tracking=none"), ({"entity": "acme"}, "tracking.entity=acme")],
+)
+def test_params_are_what_the_first_run_would_write(answered: dict[str, str], override: str, tmp_path: Path):
+    for name in ("params.yaml", "configs/config.yaml", "configs/tracking/none.yaml", "configs/tracking/wandb.yaml"):
+        write(tmp_path, {name: (REPOSITORY / name).read_text()})
+    write(tmp_path, {"src/lightloop/errors.py": ""})
+    render(tmp_path, make_answers({"name": "Lightloop", "author": AUTHORS} | answered), "0.6.0")
+    config = compose_config(Project(REPOSITORY), [override] if override else [])
+    assert (tmp_path / "params.yaml").read_text() == HEADER + to_yaml(config)
 
 
 def test_the_handbook_says_where_the_data_lie(tmp_path: Path):

@@ -195,10 +195,18 @@ def _head_index(root: Path) -> None:
 
 
 def _set_tracking(root: Path, answers: Answers) -> None:
+    """In `configs/`, and in params.yaml as the first run would write it."""
+    params = root / "params.yaml"
     if answers.tracking == "none" and (root / "configs/tracking/none.yaml").exists():
         _change(root / "configs/config.yaml", "  - tracking: wandb\n", "  - tracking: none\n")
+        if params.exists():
+            text = params.read_text(encoding="utf-8")
+            params.write_text(
+                re.sub(r"(?m)^tracking:\n(?: .*\n)+", "tracking:\n  name: none\n", text), encoding="utf-8"
+            )
     if answers.entity:
         _change(root / "configs/tracking/wandb.yaml", "entity: null", f"entity: {answers.entity}")
+        _change(params, "  entity: null\n", f"  entity: {answers.entity}\n")
 
 
 def _set_target(root: Path, answers: Answers) -> None:
