@@ -12,10 +12,10 @@ import pytest
 from claims import ELSEWHERE
 from loop_world import command, commit_all, make_repository, must, run_small
 from pages import blocks, commands
-from registry_world import make_world, write_other_bundle
+from registry_world import make_world
 from serving_world import table_world
 from small_project import REPOSITORY
-from tiny_bundles import png
+from tiny_bundles import png, tiny_bundle
 
 from lightloop.compression.edge import write_edge
 from lightloop.project import Project
@@ -43,7 +43,7 @@ def test_predict(tmp_path: Path) -> None:
     project = make_world(tmp_path / "world")
     shutil.copytree(REPOSITORY / "configs", project.root / "configs", dirs_exist_ok=True)
     shutil.copy(REPOSITORY / "requirements.lock", project.root)
-    write_other_bundle(project.root / "artifacts/bundle", seed=1)
+    tiny_bundle("image", project.root / "artifacts/bundle")  # of the page's picture of a shoe
     (project.root / "shoe.png").write_bytes(png(np.full((28, 28), 90, dtype=np.uint8)))
     pictures = project.root / "pictures"
     pictures.mkdir()
