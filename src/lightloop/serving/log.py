@@ -6,6 +6,7 @@ several that add up. Files: `serving.logfiles`. Who writes: `service.recording`;
 Shapes: N rows.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from hashlib import blake2s
@@ -91,8 +92,6 @@ def bucket(seconds: float) -> int:
         >>> bucket(0.0001), bucket(EDGES[3]), bucket(1e9) == len(EDGES)
         (0, 3, True)
     """
-    from bisect import bisect_left
-
     return bisect_left(EDGES, seconds)
 
 

@@ -26,7 +26,8 @@ from lightloop.service.loaded import Loaded
 from lightloop.service.processes.accepting import Acceptor, nobody, surplus
 from lightloop.service.processes.heads import Heads
 from lightloop.service.processes.listening import BACKLOG
-from lightloop.service.processes.state import Pointer, Served, ServiceFolder, State, WorkerReport, put
+from lightloop.service.processes.reporting import Reporter
+from lightloop.service.processes.state import Pointer, Served, ServiceFolder, State, WorkerReport
 from lightloop.service.slots import Candidate, Slots
 from lightloop.serving.light import keep_pandas_out
 from lightloop.serving.logged import KEY, check_redaction
@@ -127,7 +128,7 @@ class Worker(uvicorn.Server):
             if waited > QUIET:
                 for connection in [one for one in state.connections if not _unanswered(one)]:
                     connection.transport.close()
-            self._follower.report("stopping")
+            self._follower.beat("stopping")
             await asyncio.sleep(0.02)
         for task in list(state.tasks):
             task.cancel()
@@ -162,6 +163,7 @@ class Follower:
         self._folder, self.index, self._settings = folder, index, settings
         pointer = folder.pointer()
         self._public: socket.socket | None = public
+        self._reporter = Reporter(folder.worker_path(index))
         self._seen: tuple[int, int] | None = None
         self._watched = self._reported = 0.0
         # One thread for all loading: memory that a thread freed is used again by the same thread.
@@ -173,7 +175,7 @@ class Follower:
         self._state: State = "loading"
         self._server: Worker | None = None
         self._slots: Slots | None = None
-        self.report("loading")
+        self.report("loading", wait=True)
 
     def load(self) -> Slots:
         """Load what the pointer names at the beginning.
@@ -186,7 +188,7 @@ class Follower:
             check_redaction(current.predictor.manifest, self._settings.log, os.environ.get(KEY))
         except LightloopError as error:
             self._refused, self._why = self._pointer.generation, str(error)
-            self.report("failed")
+            self.report("failed", wait=True)
             raise
         self._slots = Slots(current, trouble=self._trouble)
         self._slots.offer(candidate)
@@ -213,11 +215,10 @@ class Follower:
             done, self._loading = self._loading, None
             self._take(done)
         await self._open()
-        if now - self._reported >= BEAT:
-            self.report(self._state)
+        self.beat(self._state)
 
-    def report(self, state: State) -> None:
-        """Write this worker's file."""
+    def report(self, state: State, *, wait: bool = False) -> None:
+        """Have this worker's file written; see `Reporter.put`."""
         self._state, self._reported = state, time.monotonic()
         slots = self._slots
         report = WorkerReport(
@@ -230,13 +231,12 @@ class Follower:
             public=self._public is None,
             tallies={digest: tally.as_json() for digest, tally in slots.tallies.items()} if slots else {},
         )
-        path = self._folder.worker_path(self.index)
-        try:
-            put(path, report)
-        except OSError:
-            # A full disk is no reason to end: to touch a file takes no space.
-            with contextlib.suppress(OSError):
-                os.utime(path)
+        self._reporter.put(report, wait=wait)
+
+    def beat(self, state: State) -> None:
+        """A sign of life, where the last is old enough and written."""
+        if time.monotonic() - self._reported >= BEAT and not self._reporter.busy:
+            self.report(state)
 
     def _trouble(self) -> str | None:
         if self._state == "stopping":
