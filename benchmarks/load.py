@@ -40,6 +40,8 @@ wrk.headers["X-API-Key"] = os.getenv("KEY")
 """
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 PATIENCE = 90.0  # seconds for a server to start
+# Seconds between two loads: wrk leaves without its last answers, which keep their places in hand until they are given.
+BETWEEN = 0.5
 
 
 @dataclass(frozen=True)
@@ -261,6 +263,7 @@ def main(words: list[str]) -> None:
                 with running(server, scratch) as (port, pid):
                     load(server, port, 8, 1, scratch)
                     for count in clients:
+                        time.sleep(BETWEEN)
                         before = processor_seconds(pid)
                         text = load(server, port, count, float(options.get("seconds", "6")), scratch)
                         table.add(server.name, count, text, processor_seconds(pid) - before)
