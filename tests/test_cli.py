@@ -160,3 +160,23 @@ def test_the_threads_of_numpy_leave_the_cores_to_pytorch_unless_a_person_says_ot
     told, used = done.stdout.splitlines()[-1].split()
     assert told == threads, done.stderr
     assert int(used) <= int(threads)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PyTorch brings another library of threads there")
+@pytest.mark.parametrize(("said", "policy"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_the_threads_of_pytorch_wait_asleep_unless_a_person_says_otherwise(said: str | None, policy: str) -> None:
+    program = (
+        "import ctypes, sys\n"
+        "from importlib.util import find_spec\n"
+        "from pathlib import Path\n"
+        "from lightloop import cli\n"
+        "sys.argv = ['lightloop', 'list', 'network']\n"
+        "cli.main()\n"
+        "assert 'torch' not in sys.modules\n"
+        "(found,) = (Path(find_spec('torch').origin).parent / 'lib').glob('libgomp*.so*')\n"
+        "ctypes.CDLL(str(found))\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_DISPLAY_ENV": "TRUE"} | ({"OMP_WAIT_POLICY": said} if said else {})
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert f"OMP_WAIT_POLICY = '{policy}'" in done.stderr

@@ -28,6 +28,9 @@ def main() -> None:
     # Of numpy and SciPy. Their threads wait spinning, and take the cores from PyTorch's, which do the large products:
     # explaining took 3.7 times as long on two cores. What a person has set stays.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # PyTorch's own threads wait asleep: on cores that others use too, as on a shared runner, waiting takes as much as
+    # the work, and on free ones it gains nothing.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         # Typer turns Ctrl-C and its own exits into a code that it returns.
         code = app(standalone_mode=False)
