@@ -172,6 +172,26 @@ def test_a_test_that_composes_something_else_without_an_override_goes() -> None:
     assert 'one(["a=1"])' in left_over
 
 
+def test_a_case_without_one_of_its_overrides_goes_whole() -> None:
+    code = """
+    @mark(("overrides", "sentence"), [(["experiment=seldom", "a=1"], "b"), (["a=1"], "c")])
+    def test_a(overrides, sentence):
+        assert compose(overrides) == sentence
+    """
+    assert '[(["a=1"], "c")]' in cutting(code, test=True, options={"seldom"}).code
+
+
+def test_a_match_of_which_no_case_can_be_met_goes() -> None:
+    code = """
+    def told(y):
+        match y.modality:
+            case "series":
+                return 1
+        return 2
+    """
+    assert cutting(code).code == "\ndef told(y):\n    return 2\n"
+
+
 def test_an_override_of_a_group_that_is_gone_is_left_out_and_nothing_else() -> None:
     code = """
     RUN = ("experiment=often", "rare=none")

@@ -4,8 +4,15 @@ from typing import Any
 
 import libcst as cst
 
-from lightloop.template.slim.gone import is_false, is_gone, is_true, text_of
+from lightloop.template.slim.gone import GONE, is_false, is_gone, is_true, text_of
 from lightloop.template.slim.statements import REMOVED, Left, Statements, emptied, flat
+
+# A match can't be without a case until it is judged as a whole.
+UNMET = cst.MatchAs(name=cst.Name(GONE))
+
+
+def _unmet(case: cst.MatchCase) -> bool:
+    return isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None and is_gone(case.pattern.name)
 
 
 class Cases(Statements):
@@ -16,12 +23,16 @@ class Cases(Statements):
 
     def leave_Match(self, original_node: cst.Match, updated_node: cst.Match) -> Left:  # noqa: N802
         self.subjects.pop()
-        if is_gone(updated_node.subject) or not updated_node.cases:
+        kept = [case for case in updated_node.cases if not _unmet(case)]
+        if is_gone(updated_node.subject) or not kept:
             self.touch()
             return REMOVED
-        if len(updated_node.cases) == len(original_node.cases) or len(updated_node.cases) > 1:
+        if len(kept) == len(original_node.cases):
             return updated_node
-        [case] = updated_node.cases
+        updated_node = updated_node.with_changes(cases=kept)
+        if len(kept) > 1:
+            return updated_node
+        [case] = kept
         whatever = isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None and case.pattern.name is None
         return flat(updated_node, case.body) if whatever and case.guard is None else updated_node
 
@@ -29,9 +40,9 @@ class Cases(Statements):
         pattern = self._pattern(updated_node.pattern)
         if pattern is None or (updated_node.guard and is_false(updated_node.guard)):
             self.touch()
-            return REMOVED
+            return original_node.with_changes(pattern=UNMET, guard=None)
         if emptied(original_node.body, updated_node.body):
-            return REMOVED
+            return original_node.with_changes(pattern=UNMET, guard=None)
         guard = None if updated_node.guard and is_true(updated_node.guard) else updated_node.guard
         return updated_node.with_changes(pattern=pattern, guard=guard)
 

@@ -261,7 +261,7 @@ class Expressions(Values):
     # Containers
 
     def visit_Element(self, node: cst.Element) -> None:  # noqa: N802
-        if isinstance(node.value, cst.Tuple):
+        if isinstance(node.value, cst.Tuple | cst.List):
             self.records.add(id(node.value))
 
     def visit_GeneratorExp(self, node: cst.GeneratorExp) -> None:  # noqa: N802
@@ -287,7 +287,11 @@ class Expressions(Values):
 
     def leave_List(self, original_node: cst.List, updated_node: cst.List) -> cst.BaseExpression:  # noqa: N802
         said = [(text_of(one.value) or "").partition("=")[2] for one in original_node.elements]
-        if self.test and all(said) and not any(map(self.speaks_of_gone, said)):
+        spoken = any(map(self.speaks_of_gone, said))
+        if self.test and spoken and id(original_node) in self.records:
+            # The overrides of one case of several: without one of them it is another case.
+            return NOTHING
+        if self.test and all(said) and not spoken:
             # Overrides of groups that are gone: without them it is a list of none.
             elements = [one for one in updated_node.elements if not is_gone(one.value)]
             return updated_node.with_changes(elements=tidy(elements, updated_node.elements))
