@@ -65,7 +65,7 @@ def test_every_stage_of_the_pipeline_is_a_command_of_its_name(repository: Projec
     [
         (["trian"], "No such command 'trian'. Did you mean 'train'?"),
         (["train", "--resum"], "No such option: --resum"),
-        (["config", "netwrk=cnn"], "'netwrk' is no config group or key: did you mean 'network'?"),
+        (["config", "netwrk=mlp"], "'netwrk' is no config group or key: did you mean 'network'?"),
         (["run", "--until", "nowhere"], "there is no stage 'nowhere': the stages are validate, folds, train,"),
     ],
 )
@@ -137,7 +137,7 @@ def test_the_summary_shows_the_figures_of_the_evidence(finished: Project, capsys
     accuracy = read_json(finished.metrics)["metrics"]["accuracy"]
     assert f"{accuracy['value']:.4f} [{accuracy['low']:.4f}, {accuracy['high']:.4f}]" in printed
     assert verdict["verdict"].upper() in printed
-    assert "100 test records" in printed
+    assert f"{read_json(finished.metrics)['n']} test records" in printed
     assert str(finished.reports / "index.html") in printed
 
 

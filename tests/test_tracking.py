@@ -132,7 +132,7 @@ def test_fingerprint_follows_what_the_model_depends_on(project: Project) -> None
         name("seed=7"),
         name("network.dropout=0.4"),
         name("data.split.validation=0.2"),
-        name("network=mlp", "explain=gradients"),
+        name("optimizer.lr=0.05"),
     }
     (project.root / "data.dvc").write_text(DATA_DVC)
     others.add(name())

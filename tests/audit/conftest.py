@@ -42,9 +42,8 @@ def standing(project):
     """A function that gives a model with fresh weights, the splits and a ruler, of a small part of a data set."""
 
     def make(name: str, *overrides: str):
-        if name == "fashion":
-            config = compose_config(project, ["gate.resamples=100", *overrides])
-        else:
+        config = compose_config(project, [f"experiment={name}", "gate.resamples=100", *overrides])
+        if config.data.modality != "image":
             config = with_data(project, name, *overrides)
         stand(config, project)
         splits = read_splits(config.data, project.root, config.seed)

@@ -10,12 +10,15 @@ from lightloop.audit.corruption import Raw
 from lightloop.audit.extremes import extreme_rows, extremes
 from lightloop.audit.metamorphic import change_records, judge_change, metamorphic_rows, swapped
 from lightloop.config.compose import compose_config, validate_config
-from lightloop.config.metamorphic import Metamorphic
+from lightloop.config.metamorphic import OF_MODALITY, Metamorphic
 from lightloop.errors import RefusedError, UsageError
+
+# The first change that there is.
+CHANGE = next(iter(OF_MODALITY.values()))[0]
 
 
 def check(**values):
-    return Metamorphic(**{"name": "a claim", "change": "flip", **values})
+    return Metamorphic(**{"name": "a claim", "change": CHANGE, "amount": 1, **values})
 
 
 def image(table, row=0):
@@ -37,7 +40,7 @@ def test_images_are_shifted_mirrored_and_brightened(repository, pictures):
     left = image(change_records(table, config.data, check(change="shift", amount=-1), 0))
     assert (left[:, :-1] == pixels[:, 1:]).all()
     assert (left[:, -1] == pixels[:, -1]).all()
-    assert (image(change_records(table, config.data, check(), 0)) == pixels[:, ::-1]).all()
+    assert (image(change_records(table, config.data, check(change="flip"), 0)) == pixels[:, ::-1]).all()
     bright = image(change_records(table, config.data, check(change="brighten", amount=1.5), 0))
     assert (bright == np.minimum(255, np.round(pixels * 1.5))).all()
 

@@ -30,7 +30,7 @@ def test_a_key_that_its_yaml_leaves_at_the_default_can_be_set(repository: Projec
         (["trainer.epochs=3"], "trainer.epochs is unknown: did you mean 'trainer.max_epochs'?"),
         (["network=cnn", "network.chanels=[1]"], "network.chanels is unknown: did you mean 'network.channels'?"),
         (["data.split.tst=1"], "data.split.tst is unknown: did you mean 'data.split.test'?"),
-        (["netwrk=cnn"], "'netwrk' is no config group or key: did you mean 'network'?"),
+        (["netwrk=mlp"], "'netwrk' is no config group or key: did you mean 'network'?"),
         (["network=resnets"], "configs/network/ has no 'resnets': did you mean 'resnet'? It has cnn, "),
         (["optimizer.name=adamm"], "optimizer.name is 'adamm': did you mean 'adam'? Valid names are"),
         (["trainer.max_epochs=x"], "trainer.max_epochs is 'x': input should be a valid integer"),

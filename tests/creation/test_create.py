@@ -11,6 +11,7 @@ import yaml
 from loop_world import command, commit_all, make_repository, must
 from small_project import REPOSITORY, SMALL
 
+from lightloop.config.compose import compose_config
 from lightloop.creation.create import create
 from lightloop.creation.pieces import new_piece
 from lightloop.creation.usual import refuse_taken, variant_of
@@ -33,7 +34,8 @@ def state(root: Path) -> dict[str, bytes]:
 def test_a_network_is_written_listed_and_can_be_chosen(bare: Project):
     with_code(bare)
     before = state(bare.root)
-    written = create(bare, new_piece("network", "wide_net", "image"))
+    modality = variant_of(bare, "network", None)
+    written = create(bare, new_piece("network", "wide_net", modality))
     after = state(bare.root)
     assert set(after) - set(before) == {
         "src/lightloop/networks/wide_net.py",
@@ -55,7 +57,7 @@ def test_a_network_is_written_listed_and_can_be_chosen(bare: Project):
     )
     assert yaml.safe_load(done.stdout)["network"]["name"] == "wide_net", done.stderr
     with pytest.raises(UsageError, match=r"wide_net\.py is there already: call the new network something else"):
-        create(bare, new_piece("network", "wide_net", "image"))
+        create(bare, new_piece("network", "wide_net", modality))
 
 
 def test_nothing_is_left_when_the_project_can_not_be_listed_with_it(bare: Project):
@@ -97,7 +99,7 @@ def test_names_that_somebody_has_are_refused(bare: Project):
 
 
 def test_what_is_not_said_is_that_of_the_current_data(bare: Project):
-    assert variant_of(bare, "network", None) == "image"
+    assert variant_of(bare, "network", None) == compose_config(bare).data.modality
     assert variant_of(bare, "task", None) == variant_of(bare, "metric", None) == "classification"
     assert variant_of(bare, "stage", None) is None
 

@@ -69,7 +69,17 @@ IMAGES = ImageSpec(
     size=(12, 12),
     channels=1,
 )
-TEXTS = TextSpec(**{**IMAGES.model_dump(exclude={"size", "channels", "modality"}), "modality": "text"})
+TEXTS = TextSpec(
+    name="x",
+    modality="text",
+    problem="classification",
+    path="x",
+    expectations="x",
+    files={"train": "x.parquet"},
+    columns={"text": "feature", "label": "target"},
+    classes=("0", "1"),
+    split={"test": 0.5, "validation": 0.5},
+)
 
 
 def test_of_images_that_are_nearly_the_same_the_first_is_kept():

@@ -36,7 +36,7 @@ def subject_of(network, fresh, records=12):
     reference = Reference(torch.zeros(SHAPE), baselines_SCHW, steps=32, seed=0)
     targets_N = network(x_NCHW).argmax(1).detach()
     where_NHW = foreground(pixels_NCHW)
-    return Subject(network, fresh, x_NCHW, targets_N, reference, torch.ones_like(where_NHW), where_NHW)
+    return Subject(network, fresh, x_NCHW, targets_N, reference, torch.ones_like(where_NHW), where_NHW, noun="pixels")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """A network that looks for one thing, and concepts of which one is that thing.
 
-Shapes: N records, C channels, H height, W width.
+Shapes: N records, T positions, D components.
 """
 
 from types import SimpleNamespace
@@ -19,26 +19,33 @@ from lightloop.explanation.concepts import concepts_content, matching
 CLASSES = ("dark", "bright")
 
 
-class Pixels:
+class Numbers:
     def encode(self, table):
-        return (torch.tensor(table.column("pixels").to_pylist()).view(-1, 1, 4, 4),)
+        return (torch.tensor(table.column("numbers").to_pylist())[:, :, None],)
 
-    def __call__(self, x_NCHW):
-        return (x_NCHW,)
+    def __call__(self, x_NTD):
+        return (x_NTD,)
+
+
+class Looking(nn.Sequential):
+    """Nothing is embedded."""
+
+    def embed(self, x_NTD):
+        return x_NTD
 
 
 def records(count, seed):
-    """Images; in half of them the left half is brighter. `lot` is drawn, whatever the image is."""
+    """Sixteen numbers; in half of the records the first eight are larger. `lot` is drawn, whatever they are."""
     generator = np.random.default_rng(seed)
-    pixels_NHW = generator.normal(size=(count, 4, 4))
+    numbers_NT = generator.normal(size=(count, 16))
     left_N = np.arange(count) % 2
-    pixels_NHW[:, :, :2] += 2.0 * left_N[:, None, None]
+    numbers_NT[:, :8] += 2.0 * left_N[:, None]
     return pa.table(
         {
             "label": [CLASSES[one] for one in left_N],
             "left": [str(one) for one in left_N],
             "lot": [str(one) for one in generator.integers(0, 2, count)],
-            "pixels": pixels_NHW.reshape(count, 16).tolist(),
+            "numbers": numbers_NT.tolist(),
         }
     )
 
@@ -46,11 +53,11 @@ def records(count, seed):
 @pytest.fixture(scope="module")
 def content():
     torch.manual_seed(1)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 2))
+    network = Looking(nn.Flatten(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 2))
     with torch.no_grad():
-        left_16 = torch.zeros(1, 4, 4)
-        left_16[:, :, :2] = 0.3
-        network[1].weight.mul_(0.1).add_(left_16.flatten())
+        left_16 = torch.zeros(16)
+        left_16[:8] = 0.3
+        network[1].weight.mul_(0.1).add_(left_16)
         network[3].weight.copy_(torch.tensor([[-1.0], [1.0]]).expand(2, 16))
     network.eval().requires_grad_(False)
     tables = {"train": records(400, 0), "test": records(80, 1)}
@@ -59,10 +66,10 @@ def content():
         "lot": ConceptConfig(column="lot", values=("1",)),
         "nowhere": ConceptConfig(column="left", values=("7",)),
     }
-    spec = SimpleNamespace(modality="image", problem="classification", classes=CLASSES)
+    spec = SimpleNamespace(modality="tabular", problem="classification", classes=CLASSES)
     config = SimpleNamespace(data=spec, explain=SimpleNamespace(concepts=named), seed=0)
-    model = SimpleNamespace(config=config, preprocessor=Pixels(), network=network)
-    subject = SimpleNamespace(network=network, x_NDP=torch.zeros(2, 1, 4, 4), extras=())
+    model = SimpleNamespace(config=config, preprocessor=Numbers(), network=network)
+    subject = SimpleNamespace(network=network, x_NDP=torch.zeros(2, 1, 16), extras=())
     return concepts_content(config, model, subject, tables)
 
 

@@ -27,7 +27,7 @@ def subject():
     reference = Reference(torch.zeros(SHAPE), torch.randn((16, *SHAPE)), steps=32, seed=0)
     everywhere = torch.ones((8, *SHAPE[1:]), dtype=torch.bool)
     targets_N = network(x_NCHW).argmax(1)
-    return Subject(network, network, x_NCHW, targets_N, reference, everywhere, everywhere)
+    return Subject(network, network, x_NCHW, targets_N, reference, everywhere, everywhere, noun="pixels")
 
 
 def by_captum(subject, maps_NHW, removed_NKHW):

@@ -55,7 +55,7 @@ def subject_of(network):
     x_NCHW, drawn_SCHW = (torch.randn((12, 1, 8, 8), generator=generator) for _ in range(2))
     there_NHW = torch.ones((12, 8, 8), dtype=torch.bool)
     reference = Reference(drawn_SCHW.mean(0), drawn_SCHW, 32, 0)
-    return Subject(network, network, x_NCHW, torch.arange(12) % 3, reference, there_NHW, there_NHW)
+    return Subject(network, network, x_NCHW, torch.arange(12) % 3, reference, there_NHW, there_NHW, noun="pixels")
 
 
 def error_of(network):

@@ -135,6 +135,19 @@ def test_norms_that_are_trained_are_left_alone():
 
 
 @pytest.mark.parametrize(("name", "modality"), CASES)
+def test_every_network_starts_from_a_file_and_keeps_what_is_frozen(tmp_path, name: str, modality: str):
+    state = {key: value + 1 for key, value in build(name, modality).state_dict().items()}
+    save_file(state, tmp_path / "weights.safetensors")
+    first = next(iter(state)).partition(".")[0]
+    network = build(name, modality, weights=str(tmp_path / "weights.safetensors"), freeze=(first,))
+    assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
+    frozen = {key for key, parameter in network.named_parameters() if not parameter.requires_grad}
+    assert frozen == {key for key, _ in network.named_parameters() if f"{key}.".startswith(f"{first}.")}
+    with pytest.raises(ValueError, match=f"freeze names 'nothing', but .* its parts are {first}"):
+        build(name, modality, freeze=("nothing",))
+
+
+@pytest.mark.parametrize(("name", "modality"), CASES)
 def test_every_parameter_is_in_one_layer_group_and_the_last_is_the_head(name: str, modality: str):
     network = build(name, modality)
     groups = layer_groups(network)

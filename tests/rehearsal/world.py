@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -276,7 +277,7 @@ def begin(world: World) -> None:
     shutil.copytree(TEMPLATE / "data" / DATA, root / "data" / DATA)
     config = root / "configs" / "config.yaml"
     text = config.read_text()
-    replaced = text.replace("- experiment: fashion", f"- experiment: {EXPERIMENT}")
+    replaced = re.sub(r"(?m)^(  - experiment: )\S+", rf"\g<1>{EXPERIMENT}", text)
     assert replaced != text, "configs/config.yaml names its experiment otherwise"
     config.write_text(replaced)
     if world.mutate:

@@ -38,7 +38,7 @@ def evidence(right: float = 0.9, **changes: Any) -> Evidence:
         validation={"success": True, "suite": "records", "checks": [{"name": "x", "success": True}] * 2},
         parity={"n": N, "max_difference": 1e-6, "different_predictions": 0},
         metrics={"metrics": {"accuracy": estimate(right), "log_loss": estimate(0.3)}},
-        explanation={"methods": {"grad_cam": {"trusted": True}, "gradient_shap": {"trusted": False}}},
+        explanation={"methods": {"saliency": {"trusted": True}, "gradient_shap": {"trusted": False}}},
         challenger=WeightedMetrics(labels_N, answers(labels_N, right)),
         baseline=WeightedMetrics(labels_N, answers(labels_N, 0.5)),
         champion=None,
@@ -132,7 +132,7 @@ def test_checks_are_json_with_everything_that_the_report_shows() -> None:
         ({"metrics": {"metrics": {"accuracy": estimate(None), "log_loss": estimate(0.3)}}}, "bounds.accuracy"),
         ({"baseline": scorer(0.9)}, "baseline"),
         ({"baseline": scorer(1.0)}, "baseline"),
-        ({"explanation": {"methods": {"grad_cam": {"trusted": False}}}}, "explanation"),
+        ({"explanation": {"methods": {"saliency": {"trusted": False}}}}, "explanation"),
         ({"explanation": {"methods": {}}}, "explanation"),
         ({"champion": champion(1.0)}, "champion"),
         ({"service": Service(milliseconds=100.1, octets=1)}, "latency"),
@@ -232,7 +232,7 @@ def test_evidence_without_a_bounded_metric_is_no_pass() -> None:
         ("data", "the data check passed: 2 of 2 expectations hold"),
         ("bounds.accuracy", "Accuracy is 0.9, and must be at least 0.8"),
         ("bounds.log_loss", "Log loss is 0.3, and must be at most 0.5"),
-        ("explanation", "of 2 explanation methods 1 can be trusted (grad_cam)"),
+        ("explanation", "of 2 explanation methods 1 can be trusted (saliency)"),
     ],
 )
 def test_messages_say_figure_and_threshold(name: str, sentence: str) -> None:

@@ -115,7 +115,8 @@ def test_run_holds_all_the_evidence(config: Config, judged: Project, capfd: pyte
 
     for method, note in (("input", ""), ("grad_cam", ""), ("gradient_shap", ", not trusted")):
         pictures = run.history[0][f"explanations/{method}"]
-        assert pictures["captions"] == [f"test/{row}: bag, predicted coat (0.75){note}" for row in range(3)]
+        ids = pq.read_table(judged.predictions).column("id").to_pylist()[:3]
+        assert pictures["captions"] == [f"{name}: bag, predicted coat (0.75){note}" for name in ids]
         for row, name in enumerate(pictures["filenames"]):
             shown = Image.open(run.folder / "files" / name)
             source = Image.open(judged.explanation_images / f"{row:03}-{method}.png")
@@ -137,20 +138,20 @@ def test_bundle_and_report_are_versions_with_what_they_were_made_from(config: Co
         if artifact["type"] != "run_table"
     }
     assert {key: artifact["used"] for key, artifact in made.items()} == {
-        ("export", "fashion-data"): True,
-        ("export", "fashion-model"): False,
-        ("evidence", "fashion-model"): True,
-        ("evidence", "fashion-data"): True,
-        ("evidence", "fashion-report"): False,
+        ("export", f"{config.name}-data"): True,
+        ("export", f"{config.name}-model"): False,
+        ("evidence", f"{config.name}-model"): True,
+        ("evidence", f"{config.name}-data"): True,
+        ("evidence", f"{config.name}-report"): False,
     }
-    data, report = made["export", "fashion-data"], made["evidence", "fashion-report"]
+    data, report = made["export", f"{config.name}-data"], made["evidence", f"{config.name}-report"]
     assert data["references"] == {"data": "dvc://data@0123456789abcdef.dir"}
     assert data["metadata"]["data_version"] == "0123456789abcdef.dir"
     assert report["files"]["site/index.html"].read_text() == "<p>site</p>"
     assert report["files"]["evidence/gate.json"].read_bytes() == judged.gate.read_bytes()
     assert not any(name.startswith("evidence/bundle") for name in report["files"])
 
-    bundle = made["export", "fashion-model"]
+    bundle = made["export", f"{config.name}-model"]
     assert {"candidate", "bundle-abababababab"} <= set(bundle["aliases"])
     assert bundle["metadata"]["digest"] == "ab" * 32
     assert bundle["metadata"]["verdict"] == "refused"

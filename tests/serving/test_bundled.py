@@ -263,7 +263,7 @@ assert len(predictor.predict(list(predictor.golden.records))) == 8
 (scratch / "in.jsonl").write_text("".join(json.dumps(one) + chr(10) for one in predictor.golden.records))
 assert predict_file(folder, scratch / "in.jsonl", scratch / "out.csv").scored == 8
 # end
-heavy = {"torch", "pytorch_lightning", "lightning", "sklearn", "pandas", "scipy", "onnx", "timm"} & set(sys.modules)
+heavy = {"torch", "pytorch_lightning", "lightning", "sklearn", "pandas", "scipy", "onnx"} & set(sys.modules)
 print(sorted(heavy))
 """
 

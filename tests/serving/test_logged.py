@@ -51,7 +51,11 @@ def test_a_row_holds_the_record_as_the_model_took_it_and_its_answer(
     predictor = predictors[kind]
     records = list(predictor.golden.records)
     one = answer(predictor, records)
-    batch = rows_of(predictor, images=True).table([one])
+    everything: dict[str, Any] = {}
+    # of feature: image
+    everything["images"] = True
+    # end
+    batch = rows_of(predictor, **everything).table([one])
     expected = to_table(predictor.manifest, records).to_pylist()
     # As text, in which a gap in a series is the same as another.
     assert [str(one) for one in batch.column("input").to_pylist()] == [str(one) for one in expected]

@@ -39,11 +39,11 @@ def test_parity_is_recorded_and_small(finished: Project) -> None:
         "onnx_bytes",
         "bundle_bytes",
     ]
-    assert parity["n"] == 100
+    assert parity["n"] == len(pq.read_table(finished.predictions)) > 0
     assert 0 <= parity["max_difference"] < 1e-5
     assert parity["different_predictions"] == 0
     assert parity["onnx_bytes"] == (finished.exported / "model.onnx").stat().st_size
-    assert parity["bundle_bytes"] == sum(path.stat().st_size for path in finished.exported.iterdir())
+    assert parity["bundle_bytes"] == sum(path.stat().st_size for path in finished.exported.rglob("*") if path.is_file())
 
 
 def test_bundle_answers_the_test_records_as_evaluate_did(finished: Project) -> None:
@@ -79,7 +79,7 @@ def test_missing_or_damaged_inputs(evaluated: Project, small_config: Config) -> 
 def test_predictions_of_other_records_are_refused(evaluated: Project, small_config: Config) -> None:
     table = pq.read_table(evaluated.predictions)
     pq.write_table(pa.concat_tables([table.slice(1), table.slice(0, 1)]), evaluated.predictions)
-    with pytest.raises(LightloopError, match="which are not the 100 test records in their order"):
+    with pytest.raises(LightloopError, match=rf"which are not the {len(table)} test records in their order"):
         export(small_config, evaluated)
     assert not evaluated.parity.exists()
 

@@ -79,7 +79,7 @@ def test_the_watched_weights_are_the_unwatched_ones(images, config, tmp_path):
 
 @pytest.mark.parametrize("balance", ["none", "oversample", "weighted_sampler"])
 def test_there_is_a_row_a_record_whatever_balance_does(project, tmp_path, balance):
-    config = compose_config(project, [*SMALL, f"balance={balance}", "trainer.max_epochs=1", "network.channels=[4,8]"])
+    config = compose_config(project, [*SMALL, f"balance={balance}", "trainer.max_epochs=1"])
     train_member(config, project, scratch=tmp_path / "scratch", lines=False, watched=True)
     data = build_data(config, project.root)
     data.setup()

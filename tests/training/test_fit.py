@@ -106,7 +106,7 @@ def test_a_loss_that_is_not_a_number_is_one_sentence(project: Project, repositor
 def test_it_learns(project: Project, repository: Project):
     train(compose_config(repository, ["trainer.max_epochs=12", "trainer.batch_size=25", "augment=none"]), project)
     history = read_json(project.history)
-    assert history[-1]["train_loss"] < history[0]["train_loss"] / 2
+    assert history[-1]["train_loss"] < 0.8 * history[0]["train_loss"]
     assert max(row["validation_accuracy"] for row in history) > 0.5
 
 
@@ -125,8 +125,9 @@ def test_the_checkpoint_needs_nothing_else(project: Project, three_epochs: Confi
     data.setup()
     model = load_model(project.checkpoint)
     assert model.config == three_epochs
-    assert torch.equal(model.preprocessor.mean, data.preprocessor.mean)
     validation = data.splits["validation"]
+    for kept, fitted in zip(model.preprocessor(*validation.inputs), data.preprocessor(*validation.inputs), strict=True):
+        assert torch.equal(kept, fitted)
     predicted = model.answers(data.tables["validation"])["probabilities"].argmax(1)
     accuracy = (predicted == validation.targets.numpy()).mean()
     best = read_json(project.training_summary)["best_epoch"]

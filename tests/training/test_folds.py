@@ -1,8 +1,10 @@
 """Folds x seeds: every member scored on what it never saw, none trained twice, the test split left alone."""
 
 import shutil
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -26,14 +28,24 @@ def two_by_two(repository: Project) -> Config:
     return compose_config(repository, [*TINY, "folds=2", "seeds=2"])
 
 
+def pooled(project: Project, config: Config) -> dict[str, dict[str, Any]]:
+    """The records that are not tested on, by their ids."""
+    splits = read_splits(config.data, project.root, config.seed)
+    return {row["id"]: row for part in ("train", "validation") for row in splits[part].to_pylist()}
+
+
 def test_the_result_says_all_that_was_measured(project: Project, two_by_two: Config, capsys: pytest.CaptureFixture):
     folds(two_by_two, project)
     result = read_json(project.folds_result)
     assert [(row["fold"], row["seed"]) for row in result["members"]] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert len({row["held_out"] for row in result["members"]}) == 4, "each seed draws other folds"
+    pool = len(pooled(project, two_by_two))
     for row in result["members"]:
-        assert row["records"] == {"train": 130, "validation": 20, "held_out": 150}
-    assert result["ratio"] == pytest.approx(1.0)
+        counts = row["records"]
+        assert sum(counts.values()) == pool
+        assert counts["held_out"] == pytest.approx(pool / 2, abs=1)
+        assert 0 < counts["validation"] < counts["train"]
+    assert result["ratio"] == pytest.approx(1.0, abs=0.01)
     for name, found in result["metrics"].items():
         values = np.array([row["metrics"][name] for row in result["members"]])
         expected = summarise(values, 1.0)
@@ -47,20 +59,19 @@ def test_the_result_says_all_that_was_measured(project: Project, two_by_two: Con
 
 def test_a_member_is_scored_on_its_fold_alone(project: Project, two_by_two: Config):
     trained = train_folds(two_by_two, project, scratch=family(project), quiet=True)
-    splits = read_splits(two_by_two.data, project.root, two_by_two.seed)
-    pool = {name for part in ("train", "validation") for name in splits[part].column("id").to_pylist()}
-    held_out = trained.held_out
+    pool, held_out = pooled(project, two_by_two), trained.held_out
     assert held_out is not None
     for seed in (0, 1):
         ids = held_out.filter(np.asarray(held_out.column("seed")) == seed).column("id").to_pylist()
         assert sorted(ids) == sorted(pool), "a seed's folds hold out every record once, and no test record"
-    first = held_out.column("id").to_pylist()[:150]
-    records = {row["id"]: row for part in ("train", "validation") for row in splits[part].to_pylist()}
-    table = type(splits["train"]).from_pylist([records[name] for name in first], schema=splits["train"].schema)
+    member = trained.content["members"][0]
+    first = held_out.column("id").to_pylist()[: member["records"]["held_out"]]
+    schema = read_splits(two_by_two.data, project.root, two_by_two.seed)["train"].schema
+    table = pa.Table.from_pylist([pool[name] for name in first], schema=schema)
     problem = problem_of(two_by_two.data)
     answers = load_model(trained.checkpoints[0, 0]).answers(table)["probabilities"]
-    accuracy = problem.scorer(table, answers).scores(np.ones((1, 150), dtype=np.int32))["accuracy"][0]
-    assert accuracy == pytest.approx(trained.content["members"][0]["metrics"]["accuracy"])
+    accuracy = problem.scorer(table, answers).scores(np.ones((1, len(first)), dtype=np.int32))["accuracy"][0]
+    assert accuracy == pytest.approx(member["metrics"]["accuracy"])
 
 
 def test_what_was_killed_in_the_middle_goes_on(project: Project, two_by_two: Config, monkeypatch: pytest.MonkeyPatch):
@@ -110,5 +121,9 @@ def test_seeds_alone_hold_out_the_validation_share(project: Project, repository:
     config = compose_config(repository, [*TINY, "seeds=3"])
     result = train_folds(config, project, scratch=family(project), quiet=True).content
     assert [row["fold"] for row in result["members"]] == [0, 0, 0]
-    assert result["ratio"] == pytest.approx(30 / 270)
+    counts = result["members"][0]["records"]
+    assert sum(counts.values()) == len(pooled(project, config))
+    assert result["ratio"] == pytest.approx(counts["held_out"] / (counts["train"] + counts["validation"]))
+    share = config.data.split.validation
+    assert result["ratio"] == pytest.approx(share / (1 - share), abs=0.02)
     assert len({row["held_out"] for row in result["members"]}) == 3

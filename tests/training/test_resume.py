@@ -94,7 +94,7 @@ def test_a_training_that_had_ended_early_does_not_go_on(images: Project, config:
 
 
 def test_a_large_seed_is_a_seed(images: Project, config: Config, tmp_path: Path):
-    chosen = tiny(config, trainer={"max_epochs": 1}, augment={"name": "image", "shift": 1})
+    chosen = tiny(config, trainer={"max_epochs": 1}, augment=config.augment.model_dump(mode="json"))
     trained = small_training(chosen.model_copy(update={"seed": 2**31 - 1}), images.root, tmp_path)
     assert len(trained.fitted.history) == 1
 

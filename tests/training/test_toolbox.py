@@ -140,6 +140,7 @@ def test_a_rate_is_found_and_used(images: Project, config: Config, tmp_path: Pat
     assert all(torch.equal(value, again.state[key]) for key, value in trained.state.items())
 
 
+# of feature: image
 def test_frozen_parts_stay_and_are_freed_in_turn(images: Project, config: Config, tmp_path: Path):
     import pytorch_lightning as pl
 
@@ -166,9 +167,12 @@ def test_frozen_parts_stay_and_are_freed_in_turn(images: Project, config: Config
     assert not any(key.startswith("stages.1.") and key.endswith("weight") for key in still)
 
 
+# end
+
+
 def test_an_unknown_part_is_one_sentence(images: Project, config: Config, tmp_path: Path):
     chosen = tiny(config, trainer={"freeze": ("stage",)})
-    with pytest.raises(UsageError, match=r"trainer\.freeze names 'stage'.*its parts are stages, head"):
+    with pytest.raises(UsageError, match=r"trainer\.freeze names 'stage'.*its parts are "):
         small_training(chosen, images.root, tmp_path)
 
 
@@ -220,7 +224,7 @@ def test_the_batch_of_a_loss_that_is_no_number_is_saved(
     with pytest.raises(LightloopError, match=rf"(?s){sentence}.*the batch is in .*nan-batch\.pt"):
         small_training(tiny(config, trainer={"detect_anomaly": anomaly}), images.root, tmp_path)
     batch = torch.load(tmp_path / "nan-batch.pt", weights_only=True)
-    assert batch["inputs"][0].shape == (20, 1, 28, 28)
+    assert len(batch["inputs"][0]) == 20
     assert batch["targets"].shape == (20,)
     assert (batch["epoch"], batch["step"]) == (1, 0)
     assert isinstance(batch["seed"], int)
@@ -255,7 +259,7 @@ def test_a_compiled_network_learns_the_same(images: Project, config: Config, tmp
 def test_classes_are_weighed_by_the_training_split(images: Project, config: Config, tmp_path: Path):
     chosen = tiny(config, balance={"name": "class_weights"}, trainer={"max_epochs": 1})
     trained = small_training(chosen, images.root, tmp_path)
-    counts = torch.bincount(trained.data.splits["train"].targets, minlength=10)
+    counts = torch.bincount(trained.data.splits["train"].targets, minlength=len(config.data.classes))
     present = counts > 0
     assert len(set(counts[present].tolist())) > 1, "else there is nothing to weigh"
     sums = trained.task.loss.weight[present] * counts[present]

@@ -37,10 +37,9 @@ def collected_file(spec: DataSpec) -> str:
     """The file's name in the folder of the data set.
 
     Examples:
-        >>> from lightloop.config.compose import compose_config
-        >>> from lightloop.project import Project
-        >>> collected_file(compose_config(Project.find()).data)
-        'collected-fashion.parquet'
+        >>> from types import SimpleNamespace
+        >>> collected_file(SimpleNamespace(name="shoes"))
+        'collected-shoes.parquet'
     """
     return f"collected-{spec.name}.parquet"
 

@@ -4,7 +4,7 @@ Shapes: N records, S drawn baselines, D components, P positions (height and widt
 Q what attributions are about: positions, or the columns of a table; T tokens, O outputs.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -70,7 +70,7 @@ class Subject:
     distance_NQ: Tensor | None = None
     extras: Extras = ()
     columns_P: Tensor | None = None
-    noun: Noun = "pixels"
+    noun: Noun = field(kw_only=True)
     probability: bool = True
     layers: tuple[dict[str, Any], ...] = ()
 
