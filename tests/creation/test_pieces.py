@@ -97,8 +97,12 @@ def test_a_stage_may_not_hide_what_python_brings_along():
 @pytest.mark.parametrize(
     ("kind", "name", "variant", "hidden"),
     [
+        # of feature: image
         ("network", "tensor", "image", "Tensor"),
+        # end
+        # of feature: tabular
         ("network", "network", "tabular", "Network"),
+        # end
         ("task", "batch", "classification", "Batch"),
         ("stage", "write_json", None, "write_json"),
     ],
@@ -109,7 +113,7 @@ def test_a_name_that_the_file_imports_is_refused(kind: Kind, name: str, variant:
 
 
 def test_wrong_variants_and_taken_metrics_are_refused():
-    with pytest.raises(UsageError, match=r"no start of a network for 'sound': there is one for image, "):
+    with pytest.raises(UsageError, match=r"no start of a network for 'sound': there is one for "):
         new_piece("network", "mine", "sound")
     with pytest.raises(UsageError, match="there is a metric accuracy already"):
         new_piece("metric", "accuracy", "classification")

@@ -109,7 +109,9 @@ def test_the_nearest_is_found_where_all_can_be_tried():
 
 
 def test_what_has_no_decision_about_columns_says_why(config, repository, tmp_path):
+    # of feature: image
     assert "image" in refusal(config)
+    # end
     table = small_table(repository, tmp_path)
     assert refusal(table) is None
 

@@ -60,6 +60,13 @@ def written(loaded: Loaded, record: dict[str, Any]) -> str:
     return str(to_table(loaded.predictor.manifest, [record]).to_pylist()[0])
 
 
+# Records are logged as they were sent.
+WHOLE: dict[str, Any] = {}
+# of feature: image
+WHOLE["images"] = True
+# end
+
+
 class Lines:
     """A logger that keeps its warnings."""
 
@@ -76,7 +83,7 @@ def test_all_ways_to_ask_are_logged_with_what_was_answered(
 ) -> None:
     loaded = releases[kind]
     records = [dict(one) for one in loaded.models.examples]
-    with client_of(loaded, tmp_path, log={"images": True}) as client:
+    with client_of(loaded, tmp_path, log=WHOLE) as client:
         one = client.post(PREDICT, json=records[0]).json()
         many = client.post(MANY, json={"records": records}, headers={"sec-fetch-site": "same-origin"}).json()
         assert client.get("/v1/metadata").status_code == 200
@@ -100,7 +107,7 @@ def test_all_ways_to_ask_are_logged_with_what_was_answered(
 
 def test_an_inference_request_is_logged_and_its_ids_take_feedback(releases: dict[str, Loaded], tmp_path: Path) -> None:
     loaded = releases[PLAIN]
-    with client_of(loaded, tmp_path, log={"images": True}) as client:
+    with client_of(loaded, tmp_path, log=WHOLE) as client:
         answer = client.post(f"/v2/models/{NAME}/infer", json={"inputs": INPUTS[PLAIN]}).json()
         first, second = answer["parameters"]["prediction_ids"]
         told = {"prediction_id": second, "label": loaded.predictor.classes[0]}
@@ -145,7 +152,7 @@ def test_requests_are_counted_with_their_faults_and_machines_are_not(
 def test_the_sample_is_the_one_that_the_ids_decide(releases: dict[str, Loaded], tmp_path: Path) -> None:
     loaded = releases[PLAIN]
     records = {"records": [plain_record(number) for number in range(200)]}
-    with client_of(loaded, tmp_path, log={"share": 0.3, "images": True}) as client:
+    with client_of(loaded, tmp_path, log=WHOLE | {"share": 0.3}) as client:
         answers = client.post(MANY, json=records).json()["predictions"]
     window = log_of(tmp_path)
     wanted = {

@@ -16,7 +16,9 @@ def test_the_loop_ends_with_a_site_and_a_card(finished: Project) -> None:
     assert 'href="data-docs/index.html"' in page
     assert (finished.reports / "data-docs" / "index.html").is_file()
     assert (finished.reports / "model-card.md").read_text(encoding="utf-8").startswith("---\nlibrary_name: onnx\n")
+    # of feature: image
     assert len(list((finished.reports / "assets" / "explanation").glob("*-input.png"))) == 10
+    # end
     assert str(finished.root) not in page
 
 

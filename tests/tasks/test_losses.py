@@ -183,7 +183,9 @@ def test_only_losses_of_classes_weigh_classes():
     [
         (MSE(name="mse"), "classification", 3, False, "loss=mse is for regression or forecasting, but data=d is class"),
         (CrossEntropy(name="cross_entropy"), "forecasting", 0, False, "is forecasting: say loss=mse or loss=mae"),
+        # of feature: generation
         (CrossEntropy(name="cross_entropy"), "generation", 0, False, "is generation: say loss=none"),
+        # end
         (Binary(name="binary"), "classification", 10, False, "for two classes, but data=d has 10"),
         (Hinge(name="hinge"), "classification", 3, True, "the augmentation mixes classes"),
     ],
@@ -195,7 +197,7 @@ def test_a_loss_that_does_not_fit_is_one_sentence(loss, problem: str, classes: i
 
 def test_the_config_asks_whether_the_loss_fits(config: Config):
     with pytest.raises(ValueError, match="say loss=cross_entropy"):
-        changed(config, loss={"name": "binary"})
+        changed(config, loss={"name": "mse"})
     raw = config.model_dump(mode="json") | {"loss": {"name": "quantile", "levels": [0.9, 0.1]}}
     with pytest.raises(UsageError, match=r"loss\.levels must rise and hold 0\.5"):
         validate_config(raw)

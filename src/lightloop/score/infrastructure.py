@@ -33,7 +33,9 @@ def unit(clone: Clone) -> Outcome:
             f'"{network}"' in clone.text("tests/network_examples.py"),
             f"no test builds network={network}: add an example",
         ),
+        # of feature: image
         (clone.there("tests/training/test_every_name.py"), "tests/training/test_every_name.py is missing: restore it"),
+        # end
         tested(clone),
     )
 
