@@ -90,6 +90,14 @@ def test_it_trains_and_is_scored(project: Project, tmp_path: Path):
     assert changed(project) == written(project, "mine")
 
 
+@pytest.mark.parametrize(("records", "share"), [(50, 0.3), (150, 0.25), (300, 0.15)])
+def test_of_few_records_more_are_for_validation(project: Project, tmp_path: Path, records: int, share: float):
+    customers(records).to_parquet(tmp_path / "few.parquet", index=False)
+    take(project, tmp_path / "few.parquet", target="bleibt")
+    split = compose_config(project, ["experiment=few"]).data.split
+    assert (split.test, split.validation) == (0.2, share)
+
+
 def test_numbers(project: Project, tmp_path: Path):
     customers().drop(columns="bleibt").to_csv(tmp_path / "incomes.tsv", index=False, sep="\t")
     take(project, tmp_path / "incomes.tsv", target="Größe (Monate)", name="months")

@@ -12,6 +12,8 @@ from lightloop.config.data import Part
 
 USUAL_LIMIT = Said(0.95, "what alone predicts the target so well stops the data check")
 SHARE = {"test": 0.2, "validation": 0.15}
+# Of few records a larger share is for validation: a handful tells no model from another, nor when to stop.
+ENOUGH, MOST = 30, 0.3
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,17 @@ def _of_modality(dataset: DataSet, guess: Guess) -> dict[str, Any]:
 def _split(guess: Guess) -> dict[str, Any]:
     split: dict[str, Any] = {"policy": Said(guess.policy, guess.policy_reason)}
     words = {"test": "of all", "validation": "of the rest"}
-    for part, share in SHARE.items():
+    shares = SHARE | ({"validation": _of_few(guess)} if guess.problem != "forecasting" else {})
+    for part, share in shares.items():
         given = part in guess.parts
         split[part] = Said("predefined" if given else share, "a file of its own" if given else words[part])
     return split
+
+
+def _of_few(guess: Guess) -> float:
+    """The share of the records beside the test that validates, larger where they are few."""
+    rest = guess.parts["train"] * (1.0 if "test" in guess.parts else 1 - SHARE["test"])
+    return max(SHARE["validation"], round(min(MOST, ENOUGH / rest), 2))
 
 
 def experiment_yaml(name: str, settings: Settings) -> str:
