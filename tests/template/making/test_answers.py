@@ -105,6 +105,13 @@ def test_a_feature_that_no_tested_project_was_without_is_refused(tmp_path: Path)
                 ask(one, tmp_path)
 
 
+def test_two_kinds_of_data_are_not_left_out_together(tmp_path: Path):
+    said = {"yes": True, "name": "Churn", "author": "A"}
+    assert ask(given(**said, leave_out="series,generation"), tmp_path).leave_out == ("series", "generation")
+    with pytest.raises(UsageError, match=r"^image and series can't be left out together yet, .*: leave out one"):
+        ask(given(**said, leave_out="series,image"), tmp_path)
+
+
 def test_nobody_at_the_keyboard_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
     with pytest.raises(UsageError, match="nobody is at the keyboard: say --answers FILE, or --yes"):

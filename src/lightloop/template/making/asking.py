@@ -81,6 +81,13 @@ def _checked(answers: Answers) -> Answers:
                     f"{name} can't be left out yet, since no project without it has passed its tests: "
                     f"leave out {', '.join(features.offered) or 'nothing'}"
                 )
+        for group in features.one_of:
+            kinds = [name for name in group if name in answers.leave_out]
+            if len(kinds) > 1:
+                raise UsageError(
+                    f"{' and '.join(kinds)} can't be left out together yet, since no project without both has passed "
+                    "its tests: leave out one of them"
+                )
     return answers
 
 
