@@ -31,6 +31,12 @@ def test_the_data_version_is_the_one_of_dvc(repository: Project, tmp_path):
     assert Project(tmp_path).data_version() is None
 
 
+def test_a_folder_of_a_git_repository_is_in_git(tmp_path):
+    (tmp_path / "shop" / ".git").mkdir(parents=True)
+    assert Project(tmp_path / "shop" / "ml").in_git()
+    assert not Project(tmp_path / "other" / "ml").in_git()
+
+
 @pytest.mark.parametrize(
     "content", ["", "outs: []", "outs: 3", "outs: [{path: data}]", "outs: [{md5: a, path: b}]", "{"]
 )

@@ -36,7 +36,7 @@ def run_loop(overrides: Sequence[str], *, until: str | None = None) -> None:
     pipeline = read_pipeline(project)
     if until is not None and until not in pipeline:
         raise UsageError(f"there is no stage {until!r}: the stages are {', '.join(pipeline)}")
-    if not (project.root / ".git").exists():
+    if not project.in_git():
         raise UsageError("this is no git repository, which DVC needs: `git init && git add -A && git commit -m start`")
     tracking_mode(config)  # a wrong WANDB_MODE is said now, not after the data check
     write_params(project, config)

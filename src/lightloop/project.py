@@ -36,6 +36,10 @@ class Project:
                 return cls(folder)
         raise UsageError(f"{here} is not inside a Lightloop project (dvc.yaml and configs/): change into one first")
 
+    def in_git(self) -> bool:
+        """Whether it lies in a git repository: at its top, or in a folder of it, where `init --into` places it."""
+        return any((folder / ".git").exists() for folder in (self.root, *self.root.parents))
+
     # What a person edits.
 
     @property

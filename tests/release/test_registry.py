@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from registry_world import clone, dvc, git, make_model, replace_bundle, tags, verdict
+from registry_world import clone, dvc, git, make_model, make_world, replace_bundle, tags, verdict
 
 from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.files import read_json, write_json
@@ -39,6 +39,20 @@ def by_gto(project: Project, stage: str = "production") -> str | None:
 
 
 # The story.
+
+
+def test_a_project_in_a_folder_of_a_repository_has_a_registry(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    project = make_world(shop / "ml")
+    (project.root / ".git").rename(shop / ".git")
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "The loop beside the shop")
+    register(project, commit=True)
+    promote(project, stage="production")
+    assert standing(project) == "v0.1.0"
+    assert "ml/dvc.lock" in git(shop, "ls-files")
+    with pytest.raises(UsageError, match=r"there is no stage 'canary'.*\.gto names staging, production"):
+        promote(project, stage="canary")
 
 
 def test_first_release_names_a_commit_that_holds_everything(released: Project) -> None:

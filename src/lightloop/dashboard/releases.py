@@ -33,7 +33,7 @@ def announce(project: Project, *changed: Release) -> None:
 
 def announce_all(project: Project, config: Config) -> list[str]:
     """Bring W&B up to date with the whole registry; what could not be done, in sentences."""
-    known = releases(project) if (project.root / ".git").exists() else []
+    known = releases(project) if project.in_git() else []
     return tell(project, config, known) if known else []
 
 

@@ -74,7 +74,7 @@ def _all(project: Project, online: bool) -> Iterator[Finding]:
 
 def _ask(project: Project, online: bool) -> Asked | None:
     """What DVC is asked: of a remote that is reached by a network only where that is wanted."""
-    if not (project.root / ".dvc").is_dir() or not (project.root / ".git").exists():
+    if not (project.root / ".dvc").is_dir() or not project.in_git():
         return None
     try:
         url = url_of_remote(project)

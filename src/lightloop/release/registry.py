@@ -150,10 +150,11 @@ def stage_names(project: Project) -> list[str]:
     Raises:
         UsageError: `.gto` names none or is damaged.
     """
-    from gto import api
+    from gto.config import read_registry_config
 
+    # GTO itself looks at the top of the git repository alone, and a project may lie in a folder of it.
     with gto_errors():
-        names = api.get_stages(project.root, allowed=True)
+        names = read_registry_config(str(project.root / ".gto")).stages
     if not names:
         raise UsageError(".gto names no stages: give it a line such as `stages: [staging, production]`")
     return list(names)

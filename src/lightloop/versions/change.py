@@ -101,7 +101,7 @@ def require_whole(project: Project) -> None:
         UsageError: this is no git repository, or not under DVC.
         LightloopError: DVC can't get them.
     """
-    if not any((folder / ".git").exists() for folder in (project.root, *project.root.parents)):
+    if not project.in_git():
         raise UsageError("this is no git repository, which DVC needs: `git init && git add -A && git commit -m start`")
     if not (project.root / ".dvc").exists():
         raise UsageError(
