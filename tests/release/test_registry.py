@@ -11,6 +11,7 @@ from lightloop.errors import LightloopError, RefusedError, UsageError
 from lightloop.files import read_json, write_json
 from lightloop.project import Project
 from lightloop.release.champion import write_champion
+from lightloop.release.fetched import fetch_bundle
 from lightloop.release.history import production, releases
 from lightloop.release.registry import print_releases, promote, register, rollback
 from lightloop.serving.manifest import verify_bundle
@@ -51,6 +52,8 @@ def test_a_project_in_a_folder_of_a_repository_has_a_registry(tmp_path: Path) ->
     promote(project, stage="production")
     assert standing(project) == "v0.1.0"
     assert "ml/dvc.lock" in git(shop, "ls-files")
+    (release,) = releases(project)
+    assert fetch_bundle(project, release, tmp_path / "fetched") == release.digest
     with pytest.raises(UsageError, match=r"there is no stage 'canary'.*\.gto names staging, production"):
         promote(project, stage="canary")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from lightloop.errors import LightloopError
 from lightloop.project import Project
 from lightloop.release.history import Release
-from lightloop.release.repository import dvc
+from lightloop.release.repository import dvc, path_from_top
 from lightloop.serving.manifest import verify_bundle
 
 
@@ -24,7 +24,7 @@ def fetch_bundle(project: Project, release: Release, target: Path, what: str = "
     Raises:
         LightloopError: it is not in the DVC remote, or is not the one that the gate judged at the tag.
     """
-    source = project.relative(project.bundle)
+    source = path_from_top(project.root, project.relative(project.bundle))
     try:
         # Not --quiet: with it DVC does not say what went wrong.
         dvc(project.root, "get", ".", source, "--rev", release.tag, "--out", str(target))

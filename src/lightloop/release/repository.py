@@ -47,6 +47,14 @@ def dvc(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def path_from_top(root: Path, path: str) -> str:
+    """A path below the project as `dvc get` and `dvc ls` want it with a revision: from the git repository's top.
+
+    It is another one where the project lies in a folder of the repository.
+    """
+    return git(root, "rev-parse", "--show-prefix").strip() + path
+
+
 def require_repository(root: Path) -> None:
     """Refuse a folder in which the registry can't be read.
 
@@ -105,7 +113,7 @@ def require_identity(root: Path) -> None:
 def changed_files(root: Path) -> list[str]:
     """Files below the project that differ from the last commit or are new, relative to `root`, sorted."""
     listed = git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
-    prefix = git(root, "rev-parse", "--show-prefix").strip()
+    prefix = path_from_top(root, "")
     names = [entry[3:] for entry in listed.split("\0") if entry]
     return sorted(os.path.relpath(name, prefix or ".").replace(os.sep, "/") for name in names)
 

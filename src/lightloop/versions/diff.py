@@ -23,7 +23,7 @@ from lightloop.errors import LightloopError, UsageError
 from lightloop.project import Project
 from lightloop.quality.modality import read_metadata
 from lightloop.quality.relations import RELATIONS
-from lightloop.release.repository import dvc, file_at, git_or_none
+from lightloop.release.repository import dvc, file_at, git_or_none, path_from_top
 from lightloop.versions.change import recover
 from lightloop.versions.specs import read_spec, spec_names
 
@@ -147,7 +147,8 @@ def diff_data(project: Project, revision: str = "HEAD", *, dataset: str | None =
 def _files_at(project: Project, revision: str) -> dict[str, str]:
     """The MD5 of each file below `data/` at a revision."""
     try:
-        listed = dvc(project.root, "ls", ".", "data", "--rev", revision, "-R", "--json", "--dvc-only")
+        folder = path_from_top(project.root, "data")
+        listed = dvc(project.root, "ls", ".", folder, "--rev", revision, "-R", "--json", "--dvc-only")
     except LightloopError as error:
         raise LightloopError(f"the data of {revision} can't be listed ({error}): see `dvc remote list`") from None
     return {f"data/{one['path']}": str(one["md5"]) for one in json.loads(listed) if not one["isdir"]}
@@ -171,7 +172,8 @@ def _set_difference(project: Project, revision: str, spec: AnySpec, *, there: bo
     with tempfile.TemporaryDirectory() as folder:
         before = Path(folder) / spec.path
         before.parent.mkdir(parents=True, exist_ok=True)
-        dvc(project.root, "get", ".", spec.path, "--rev", revision, "--out", str(before))
+        source = path_from_top(project.root, spec.path)
+        dvc(project.root, "get", ".", source, "--rev", revision, "--out", str(before))
         columns = _columns(spec, Path(folder), project.root)
         try:
             old, new = (read_metadata(spec, root) for root in (Path(folder), project.root))

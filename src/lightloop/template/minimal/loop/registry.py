@@ -34,7 +34,8 @@ def _fetch(project: Project, version: str) -> None:
     known = read_json(project.champion) if project.champion.exists() else {}
     if known.get("version") == version and project.champion_bundle.exists():
         return
-    command = ["get", ".", "artifacts/bundle", "--rev", f"{MODEL}@{version}", "--force", "--quiet"]
+    folder = _run(project, "git", "rev-parse", "--show-prefix").stdout.strip()  # of the repository
+    command = ["get", ".", f"{folder}artifacts/bundle", "--rev", f"{MODEL}@{version}", "--force", "--quiet"]
     done = _run(project, "dvc", *command, "--out", str(project.champion_bundle))
     if done.returncode:
         raise LightloopError(
