@@ -113,8 +113,11 @@ def test_a_name_that_the_file_imports_is_refused(kind: Kind, name: str, variant:
 
 
 def test_wrong_variants_and_taken_metrics_are_refused():
-    with pytest.raises(UsageError, match=r"no start of a network for 'sound': there is one for "):
+    with pytest.raises(UsageError, match=r"no start of a network for 'sound': there is one for ") as refused:
         new_piece("network", "mine", "sound")
+    # of feature: image
+    assert "there is one for image, " in str(refused.value)
+    # end
     with pytest.raises(UsageError, match="there is a metric accuracy already"):
         new_piece("metric", "accuracy", "classification")
 

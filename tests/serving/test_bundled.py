@@ -264,6 +264,9 @@ assert len(predictor.predict(list(predictor.golden.records))) == 8
 assert predict_file(folder, scratch / "in.jsonl", scratch / "out.csv").scored == 8
 # end
 heavy = {"torch", "pytorch_lightning", "lightning", "sklearn", "pandas", "scipy", "onnx"} & set(sys.modules)
+# of feature: image
+heavy |= {"timm"} & set(sys.modules)
+# end
 print(sorted(heavy))
 """
 

@@ -48,6 +48,10 @@ def test_every_file_is_written_and_the_same_again(project, capsys):
     assert {"robustness", "labels", "duplicates", "learning"} <= {
         name for name, content in found.items() if content["applies"]
     }
+    # of feature: image
+    assert "learning from 80 records" in said
+    assert [name for name, one in found.items() if one["applies"]] == ["robustness", "labels", "duplicates", "learning"]
+    # end
     assert all(content["why"] for content in found.values() if not content["applies"])
     robust = found["robustness"]
     assert robust["n"] == 40

@@ -107,6 +107,9 @@ def test_it_learns(project: Project, repository: Project):
     train(compose_config(repository, ["trainer.max_epochs=12", "trainer.batch_size=25", "augment=none"]), project)
     history = read_json(project.history)
     assert history[-1]["train_loss"] < 0.8 * history[0]["train_loss"]
+    # of feature: image
+    assert history[-1]["train_loss"] < history[0]["train_loss"] / 2
+    # end
     assert max(row["validation_accuracy"] for row in history) > 0.5
 
 

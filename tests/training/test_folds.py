@@ -45,7 +45,13 @@ def test_the_result_says_all_that_was_measured(project: Project, two_by_two: Con
         assert sum(counts.values()) == pool
         assert counts["held_out"] == pytest.approx(pool / 2, abs=1)
         assert 0 < counts["validation"] < counts["train"]
+        # of feature: image
+        assert counts == {"train": 130, "validation": 20, "held_out": 150}
+        # end
     assert result["ratio"] == pytest.approx(1.0, abs=0.01)
+    # of feature: image
+    assert result["ratio"] == pytest.approx(1.0)
+    # end
     for name, found in result["metrics"].items():
         values = np.array([row["metrics"][name] for row in result["members"]])
         expected = summarise(values, 1.0)
@@ -126,4 +132,7 @@ def test_seeds_alone_hold_out_the_validation_share(project: Project, repository:
     assert result["ratio"] == pytest.approx(counts["held_out"] / (counts["train"] + counts["validation"]))
     share = config.data.split.validation
     assert result["ratio"] == pytest.approx(share / (1 - share), abs=0.02)
+    # of feature: image
+    assert result["ratio"] == pytest.approx(30 / 270)
+    # end
     assert len({row["held_out"] for row in result["members"]}) == 3

@@ -172,8 +172,11 @@ def test_frozen_parts_stay_and_are_freed_in_turn(images: Project, config: Config
 
 def test_an_unknown_part_is_one_sentence(images: Project, config: Config, tmp_path: Path):
     chosen = tiny(config, trainer={"freeze": ("stage",)})
-    with pytest.raises(UsageError, match=r"trainer\.freeze names 'stage'.*its parts are "):
+    with pytest.raises(UsageError, match=r"trainer\.freeze names 'stage'.*its parts are ") as refused:
         small_training(chosen, images.root, tmp_path)
+    # of feature: image
+    assert "its parts are stages, head" in str(refused.value)
+    # end
 
 
 def test_a_short_run_through_everything_leaves_a_checkpoint(images: Project, config: Config, tmp_path: Path):
@@ -225,6 +228,9 @@ def test_the_batch_of_a_loss_that_is_no_number_is_saved(
         small_training(tiny(config, trainer={"detect_anomaly": anomaly}), images.root, tmp_path)
     batch = torch.load(tmp_path / "nan-batch.pt", weights_only=True)
     assert len(batch["inputs"][0]) == 20
+    # of feature: image
+    assert batch["inputs"][0].shape == (20, 1, 28, 28)
+    # end
     assert batch["targets"].shape == (20,)
     assert (batch["epoch"], batch["step"]) == (1, 0)
     assert isinstance(batch["seed"], int)

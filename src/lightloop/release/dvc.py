@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from lightloop.errors import LightloopError
 from lightloop.journal import die_with_parent
 
-# With what DVC imports late, whatever it is asked: a fifth of a second for each command.
+# With what DVC imports late, whatever it is asked: about a tenth of a second for each command.
 IMPORTED = [
     "dvc.cli.parser",
     "dvc.dependency",

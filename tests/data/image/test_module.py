@@ -24,6 +24,12 @@ def test_preprocessing_is_fitted_on_the_training_split_alone(data: RecordsModule
     assert torch.allclose(data.preprocessor.deviation.double().squeeze(), train.std(unbiased=False), atol=1e-6)
 
 
+def test_a_batch_holds_levels_and_codes_of_classes(data: RecordsModule):
+    batch = next(iter(data.val_dataloader()))
+    assert (batch.inputs[0].shape[1:], batch.inputs[0].dtype) == ((1, 28, 28), torch.uint8)
+    assert batch.targets.dtype == torch.int64
+
+
 def test_preprocessed_training_pixels_are_standard(data: RecordsModule):
     (standard,) = data.preprocessor(*data.splits["train"].inputs)
     assert abs(standard.mean().item()) < 1e-3
